@@ -1,0 +1,51 @@
+/* Lua 5.4 behind one door: a state with a memory cap and a time budget, trusted modules, and calls that take and give
+ * plain values (base/value.h). No lua_State leaves this adapter.
+ *
+ * A *trusted module* is a chunk of ours that returns a table of functions; it has the whole standard library and
+ * decides what a customer's chunk sees. Only its functions are called from outside, each call protected, timed and
+ * capped.
+ *
+ * Time: a repeating thread-CPU timer compares serial numbers of calls; a call that overruns gets a hook that raises
+ * again and again until the call is left, so that `pcall` cannot swallow it. The kernel's tick is 4 ms: a budget of 5
+ * ms means 5 to 13. Memory: a call may pass its cap up to twice the cap; on first crossing the same hook raises an
+ * ordinary error with file and line; a single huge allocation meets the hard cap. */
+#ifndef ADAPTERS_VM_H
+#define ADAPTERS_VM_H
+
+#include "base/err.h"
+#include "base/value.h"
+
+struct vm;
+
+struct vm_budget {
+  int64_t cpu_ms;      /* thread CPU time; 0: no limit */
+  size_t memory_bytes; /* above what the state holds when the call begins; 0: no limit */
+};
+
+struct vm *vm_new(struct err *err) MUST_CHECK;
+void vm_free(struct vm *vm); /* NULL is fine */
+
+/* Runs a trusted chunk and keeps the table it returns under `module`; modules loaded later can require it. */
+bool vm_load(struct vm *vm, const char *module, const void *source, size_t length, struct err *err) MUST_CHECK;
+/* Makes lua-cjson available to trusted modules as require "cjson". */
+bool vm_open_cjson(struct vm *vm, struct err *err) MUST_CHECK;
+
+/* Calls MODULE.FUNCTION with `count` values; the first result, as a tree in `values`, goes to *ret_result (nil:
+ * VALUE_NIL). A string that the function raises with error(text, 0) becomes the error text as it is, of the given kind;
+ * anything else gets a traceback behind it in vm_traceback(). Overruns are ERR_LIMIT and name the limit, with the place
+ * of the customer's line where there is one. Results are checked: depth at most 32, no functions, no cycles; integers
+ * beyond 2^53 are refused. */
+bool vm_call(
+    struct vm *vm, const char *module, const char *function, const struct value *const *arguments, size_t count,
+    const struct vm_budget *budget, enum err_kind kind, struct values *values, struct value **ret_result,
+    struct err *err) MUST_CHECK;
+
+/* Of the last failed call, or "". */
+const char *vm_traceback(const struct vm *vm);
+size_t vm_memory_bytes(const struct vm *vm);
+/* Collects all garbage: after a load, before the memory is looked at. */
+void vm_collect(struct vm *vm);
+
+const char *vm_version(void); /* "Lua 5.4.4" */
+
+#endif

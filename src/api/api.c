@@ -1,0 +1,80 @@
+#include "api/api.h"
+#include "adapters/json.h"
+#include "base/str.h"
+
+#include <string.h>
+
+/* One path segment, percent-decoded. False: malformed or too long. */
+static bool decode_segment(const char *from, size_t length, char to[API_PARAMETER_SIZE])
+{
+  if (length == 0 || length >= API_PARAMETER_SIZE)
+    return false;
+  memcpy(to, from, length);
+  to[length] = '\0';
+  return str_percent_decode(to) && str_is_utf8(to, strlen(to));
+}
+
+static bool matches(const char *pattern, const char *path, char parameter[API_PARAMETER_SIZE])
+{
+  parameter[0] = '\0';
+  const char *open = strchr(pattern, '{');
+  if (open == NULL)
+    return strcmp(pattern, path) == 0;
+  size_t before = (size_t)(open - pattern);
+  const char *after = strchr(open, '}') + 1;
+  if (strncmp(pattern, path, before) != 0)
+    return false;
+  size_t length = strcspn(path + before, "/");
+  return strcmp(after, path + before + length) == 0 && decode_segment(path + before, length, parameter);
+}
+
+void api_dispatch(
+    const struct api_route *routes, size_t count, void *context, const struct api_request *request,
+    struct api_reply *ret_reply)
+{
+  char parameter[API_PARAMETER_SIZE];
+  bool path_known = false;
+  *ret_reply = (struct api_reply){.status = 500, .content_type = "application/json"};
+  buf_init(&ret_reply->body, API_REPLY_MAX);
+  for (size_t i = 0; i < count; i++) {
+    if (!matches(routes[i].pattern, request->path, parameter))
+      continue;
+    path_known = true;
+    if (strcmp(routes[i].method, request->method) == 0) {
+      routes[i].answer(context, request, parameter, ret_reply);
+      return;
+    }
+  }
+  if (path_known)
+    api_answer_problem(ret_reply, 405, "Method Not Allowed", "this path takes another method");
+  else
+    api_answer_problem(ret_reply, 404, "Not Found", "there is no such path");
+}
+
+void api_answer_json(struct api_reply *reply, int status, const struct value *value)
+{
+  reply->status = status;
+  reply->content_type = "application/json";
+  json_write(&reply->body, value);
+}
+
+void api_answer_problem(struct api_reply *reply, int status, const char *title, const char *detail)
+{
+  struct values values = {0};
+  struct value *problem = value_map(&values);
+  value_set(&values, problem, "status", value_number(&values, status));
+  value_set(&values, problem, "title", value_string(&values, title));
+  value_set(&values, problem, "detail", value_string(&values, detail));
+  api_answer_json(reply, status, problem);
+  reply->content_type = "application/problem+json";
+  values_release(&values);
+}
+
+bool api_query_flag(const struct api_request *request, const char *name)
+{
+  size_t length = strlen(name);
+  for (const char *c = request->query; *c != '\0'; c += strcspn(c, "&"), c += *c == '&')
+    if (strncmp(c, name, length) == 0 && (c[length] == '\0' || c[length] == '&' || strncmp(c + length, "=1", 2) == 0))
+      return true;
+  return false;
+}

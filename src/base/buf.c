@@ -1,0 +1,93 @@
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+void buf_init(struct buf *buf, size_t limit)
+{
+  *buf = (struct buf){.limit = limit};
+}
+
+void buf_release(struct buf *buf)
+{
+  if (buf->bytes != NULL)
+    explicit_bzero(buf->bytes, buf->room);
+  free(buf->bytes);
+  buf_init(buf, buf->limit);
+}
+
+void buf_clear(struct buf *buf)
+{
+  buf->length = 0;
+  buf->overflow = false;
+  if (buf->bytes != NULL)
+    buf->bytes[0] = '\0';
+}
+
+bool buf_add(struct buf *buf, const void *bytes, size_t length)
+{
+  if (length > buf->limit - buf->length) {
+    buf->overflow = true;
+    return false;
+  }
+  size_t need = buf->length + length + 1;
+  if (need > buf->room) {
+    size_t room = buf->room == 0 ? 256 : buf->room;
+    while (room < need)
+      room *= 2;
+    /* Not realloc: it would leave a copy behind that nobody wipes. */
+    char *grown = must_alloc(room);
+    if (buf->bytes != NULL) {
+      memcpy(grown, buf->bytes, buf->length);
+      explicit_bzero(buf->bytes, buf->room);
+      free(buf->bytes);
+    }
+    buf->bytes = grown;
+    buf->room = room;
+  }
+  if (length > 0)
+    memcpy(buf->bytes + buf->length, bytes, length);
+  buf->length += length;
+  buf->bytes[buf->length] = '\0';
+  return true;
+}
+
+bool buf_add_str(struct buf *buf, const char *text)
+{
+  return buf_add(buf, text, strlen(text));
+}
+
+bool buf_addf(struct buf *buf, const char *format, ...)
+{
+  va_list args, again;
+  va_start(args, format);
+  va_copy(again, args);
+  char small[512];
+  int length = vsnprintf(small, sizeof small, format, args);
+  va_end(args);
+  bool ok = length >= 0;
+  if (ok && (size_t)length < sizeof small) {
+    ok = buf_add(buf, small, (size_t)length);
+  } else if (ok) {
+    char *large = must_alloc((size_t)length + 1);
+    vsnprintf(large, (size_t)length + 1, format, again);
+    ok = buf_add(buf, large, (size_t)length);
+    free(large);
+  }
+  va_end(again);
+  return ok;
+}
+
+void buf_drop_front(struct buf *buf, size_t length)
+{
+  must(length <= buf->length);
+  if (length == 0)
+    return;
+  memmove(buf->bytes, buf->bytes + length, buf->length - length + 1);
+  buf->length -= length;
+}
+
+const char *buf_text(const struct buf *buf)
+{
+  return buf->bytes == NULL ? "" : buf->bytes;
+}

@@ -1,0 +1,201 @@
+#include "base/str.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+bool str_copy(char *to, size_t room, const char *from)
+{
+  size_t length = strlen(from);
+  if (length >= room)
+    return false;
+  memmove(to, from, length + 1);
+  return true;
+}
+
+void str_cut(char *to, size_t room, const char *from)
+{
+  size_t length = strlen(from);
+  if (length >= room) {
+    length = room - 1;
+    while (length > 0 && ((unsigned char)from[length] & 0xC0) == 0x80)
+      length--;
+  }
+  memmove(to, from, length);
+  to[length] = '\0';
+}
+
+char *str_trim(char *text)
+{
+  char *start = text;
+  while (*start != '\0' && strchr(" \t\r\n\v\f", *start) != NULL)
+    start++;
+  size_t length = strlen(start);
+  while (length > 0 && strchr(" \t\r\n\v\f", start[length - 1]) != NULL)
+    length--;
+  memmove(text, start, length);
+  text[length] = '\0';
+  return text;
+}
+
+char *str_lower(char *text)
+{
+  for (char *c = text; *c != '\0'; c++)
+    if (*c >= 'A' && *c <= 'Z')
+      *c = (char)(*c - 'A' + 'a');
+  return text;
+}
+
+static unsigned char fold(char c)
+{
+  return (unsigned char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+}
+
+bool str_equal_fold(const char *a, const char *b)
+{
+  for (; *a != '\0' && fold(*a) == fold(*b); a++, b++)
+    ;
+  return fold(*a) == fold(*b);
+}
+
+bool str_starts(const char *text, const char *prefix)
+{
+  return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+bool str_ends_fold(const char *text, const char *suffix)
+{
+  size_t length = strlen(text), end = strlen(suffix);
+  return length >= end && str_equal_fold(text + length - end, suffix);
+}
+
+bool str_is_utf8(const char *bytes, size_t length)
+{
+  const unsigned char *c = (const unsigned char *)bytes, *end = c + length;
+  while (c < end) {
+    if (*c == 0)
+      return false;
+    if (*c < 0x80) {
+      c++;
+      continue;
+    }
+    int more = *c >= 0xF0 ? 3 : *c >= 0xE0 ? 2 : 1;
+    if (*c < 0xC2 || *c > 0xF4 || end - c <= more)
+      return false;
+    /* The second byte rules out overlong forms, surrogates and what lies above U+10FFFF. */
+    unsigned char low = *c == 0xE0 ? 0xA0 : *c == 0xF0 ? 0x90 : 0x80;
+    unsigned char high = *c == 0xED ? 0x9F : *c == 0xF4 ? 0x8F : 0xBF;
+    if (c[1] < low || c[1] > high)
+      return false;
+    for (int i = 2; i <= more; i++)
+      if ((c[i] & 0xC0) != 0x80)
+        return false;
+    c += more + 1;
+  }
+  return true;
+}
+
+bool str_is_guid(const char *text)
+{
+  if (strlen(text) != 36)
+    return false;
+  for (size_t i = 0; i < 36; i++) {
+    bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+    if (dash ? text[i] != '-' : isxdigit((unsigned char)text[i]) == 0)
+      return false;
+  }
+  return true;
+}
+
+/* Optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours. */
+static size_t distance(const char *a, const char *b)
+{
+  enum { MAX = 48 };
+  size_t la = strlen(a), lb = strlen(b);
+  if (la > MAX || lb > MAX)
+    return SIZE_MAX;
+  size_t d[MAX + 1][MAX + 1];
+  for (size_t i = 0; i <= la; i++)
+    d[i][0] = i;
+  for (size_t j = 0; j <= lb; j++)
+    d[0][j] = j;
+  for (size_t i = 1; i <= la; i++)
+    for (size_t j = 1; j <= lb; j++) {
+      size_t best = d[i - 1][j - 1] + (fold(a[i - 1]) != fold(b[j - 1]));
+      if (d[i - 1][j] + 1 < best)
+        best = d[i - 1][j] + 1;
+      if (d[i][j - 1] + 1 < best)
+        best = d[i][j - 1] + 1;
+      if (i > 1 && j > 1 && fold(a[i - 1]) == fold(b[j - 2]) && fold(a[i - 2]) == fold(b[j - 1]) &&
+          d[i - 2][j - 2] + 1 < best)
+        best = d[i - 2][j - 2] + 1;
+      d[i][j] = best;
+    }
+  return d[la][lb];
+}
+
+const char *str_nearest(const char *text, const char *const *candidates, size_t count)
+{
+  const char *nearest = NULL;
+  size_t best = strlen(text) / 3 + 2; /* further away is another word */
+  for (size_t i = 0; i < count; i++) {
+    size_t d = distance(text, candidates[i]);
+    if (d < best) {
+      best = d;
+      nearest = candidates[i];
+    }
+  }
+  return nearest;
+}
+
+bool str_parse_int(const char *text, int64_t min, int64_t max, int64_t *ret_number)
+{
+  if (*text == '\0' || strspn(text, "-0123456789") != strlen(text))
+    return false;
+  char *end;
+  errno = 0;
+  long long number = strtoll(text, &end, 10);
+  if (errno != 0 || *end != '\0' || end == text || number < min || number > max)
+    return false;
+  *ret_number = number;
+  return true;
+}
+
+static int hex_digit(char c)
+{
+  if (c >= '0' && c <= '9')
+    return c - '0';
+  if (c >= 'a' && c <= 'f')
+    return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F')
+    return c - 'A' + 10;
+  return -1;
+}
+
+bool str_percent_decode(char *text)
+{
+  char *to = text;
+  for (const char *from = text; *from != '\0'; from++) {
+    if (*from != '%') {
+      *to++ = *from;
+      continue;
+    }
+    int high = hex_digit(from[1]);
+    int low = high < 0 ? -1 : hex_digit(from[2]);
+    if (low < 0 || high + low == 0)
+      return false;
+    *to++ = (char)(high * 16 + low);
+    from += 2;
+  }
+  *to = '\0';
+  return true;
+}
+
+uint64_t str_hash(const void *bytes, size_t length, uint64_t seed)
+{
+  uint64_t hash = 0xCBF29CE484222325u ^ seed;
+  for (const unsigned char *c = bytes, *end = c + length; c < end; c++)
+    hash = (hash ^ *c) * 0x100000001B3u;
+  return hash;
+}

@@ -1,0 +1,164 @@
+#include "cli/cli.h"
+#include "base/log.h"
+#include "base/str.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WITH_CONFIG "  -c, --config FILE   the contact centre's config.xml (default: config.xml)\n"
+#define WITH_KEY "      --key-file FILE the key that opens the client secrets\n"
+#define WITH_JSON "      --json          the answer for a program\n"
+
+const struct cli_command cli_commands[] = {
+    {"run", "[--events FILE|-] [--speed N] [--no-shift] [--until-idle]", "the daemon: agent states to Teams presence",
+     WITH_CONFIG WITH_KEY "      --events -      read live events, one JSON object a line, from standard input\n"
+                          "      --events FILE   play a recording; its times are shifted so that the latest is now\n"
+                          "      --speed N       N times as fast as it was recorded (default: as fast as it is taken)\n"
+                          "      --no-shift      leave the recording's times alone\n"
+                          "      --until-idle    end when all is read and Graph has confirmed all; presences stay\n"
+                          "      --verbose       log each request\n"
+                          "Exit code with --until-idle: 0 all confirmed, 3 some parked or some lines no events, 1 no "
+                          "token or no state file.\n",
+     cli_run},
+    {"check", "", "checks config.xml, the secrets and the rulesets; sends nothing", WITH_CONFIG WITH_KEY, cli_check},
+    {"eval", "RULES.lua [EVENT.json|-]", "what a ruleset makes of an event, and why",
+     WITH_JSON "      --teams PRESENCE  what the person's Teams client shows, e.g. Available\n", cli_eval},
+    {"publish", "UPN PRESENCE", "sets a presence once, e.g. teams.busy, or \"Busy InACall\"",
+     WITH_CONFIG WITH_KEY WITH_JSON "      --for DURATION  for how long (default: 1h)\n", cli_publish},
+    {"clear", "UPN", "removes what we set: session and preferred presence", WITH_CONFIG WITH_KEY WITH_JSON, cli_clear},
+    {"lookup", "UPN", "the directory's user of that name", WITH_CONFIG WITH_KEY WITH_JSON, cli_lookup},
+    {"presence", "UPN", "what Teams shows", WITH_CONFIG WITH_KEY WITH_JSON, cli_presence},
+    {"status", "[--agents]", "what the running daemon does",
+     WITH_CONFIG WITH_JSON "      --agents        one line per agent: what it shows and which rule said so\n",
+     cli_status},
+    {"resync", "UPN|--all", "sends again what an agent should show, and frees it when it is parked", WITH_CONFIG,
+     cli_resync},
+    {"secret", "keygen FILE | encrypt --account ID | check", "makes the key; seals and checks client secrets",
+     WITH_CONFIG WITH_KEY "      --account ID    the Account that the secret belongs to\n"
+                          "The secret is read from the terminal without echo, or from standard input.\n",
+     cli_secret},
+    {"version", "", "version, libraries, limits", WITH_JSON, cli_version},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+bool cli_flag(struct cli *cli, const char *name)
+{
+  for (int i = 0; i < cli->argc; i++)
+    if (strcmp(cli->argv[i], name) == 0) {
+      memmove(&cli->argv[i], &cli->argv[i + 1], (size_t)(cli->argc - i) * sizeof *cli->argv);
+      cli->argc--;
+      return true;
+    }
+  return false;
+}
+
+const char *cli_option(struct cli *cli, const char *name)
+{
+  size_t length = strlen(name);
+  for (int i = 0; i < cli->argc; i++) {
+    int used = 0;
+    const char *value = NULL;
+    if (strcmp(cli->argv[i], name) == 0 && i + 1 < cli->argc) {
+      value = cli->argv[i + 1];
+      used = 2;
+    } else if (strncmp(cli->argv[i], name, length) == 0 && cli->argv[i][length] == '=' && str_starts(name, "--")) {
+      value = cli->argv[i] + length + 1;
+      used = 1;
+    }
+    if (used == 0)
+      continue;
+    memmove(&cli->argv[i], &cli->argv[i + used], (size_t)(cli->argc - i - used + 1) * sizeof *cli->argv);
+    cli->argc -= used;
+    return value;
+  }
+  return NULL;
+}
+
+static const struct cli_command *find(const char *name)
+{
+  for (const struct cli_command *command = cli_commands; command->name != NULL; command++)
+    if (strcmp(command->name, name) == 0)
+      return command;
+  return NULL;
+}
+
+bool cli_no_more(struct cli *cli, int min, int max)
+{
+  for (int i = 0; i < cli->argc; i++)
+    if (cli->argv[i][0] == '-' && cli->argv[i][1] != '\0') {
+      fprintf(
+          stderr, "presenced: %s: %s is no option of this command, or lacks its value; see presenced %s --help\n",
+          cli->command, cli->argv[i], cli->command);
+      return false;
+    }
+  if (cli->argc >= min && cli->argc <= max)
+    return true;
+  fprintf(
+      stderr, "presenced: %s: %s; usage: presenced %s %s\n", cli->command,
+      cli->argc < min ? "an argument is missing" : "too many arguments", cli->command, cli->usage);
+  return false;
+}
+
+int cli_fail(const struct err *err)
+{
+  fprintf(stderr, "presenced: %s\n", err->text);
+  return err->kind == ERR_CONFIG ? EXIT_USAGE : EXIT_FAILED;
+}
+
+const char *cli_colour(const char *code)
+{
+  const char *no = getenv("NO_COLOR");
+  return isatty(STDOUT_FILENO) == 1 && (no == NULL || *no == '\0') ? code : "";
+}
+
+static void print_usage(FILE *to)
+{
+  fputs(
+      "presenced: contact-centre agent states as Microsoft Teams presence\n\nusage: presenced COMMAND [options]\n\n",
+      to);
+  for (const struct cli_command *command = cli_commands; command->name != NULL; command++)
+    fprintf(to, "  %-9s %s\n", command->name, command->summary);
+  fputs("\npresenced COMMAND --help tells more.\n", to);
+}
+
+static int unknown_command(const char *name)
+{
+  const char *names[COUNT_OF(cli_commands)];
+  size_t count = 0;
+  for (const struct cli_command *command = cli_commands; command->name != NULL; command++)
+    names[count++] = command->name;
+  const char *near = str_nearest(name, names, count);
+  fprintf(
+      stderr, "presenced: %s is no command; %s%s%s\n", name, near == NULL ? "see presenced --help" : "did you mean ",
+      near == NULL ? "" : near, near == NULL ? "" : "?");
+  return EXIT_USAGE;
+}
+
+int cli_main(int argc, char **argv)
+{
+  setlocale(LC_CTYPE, "C.UTF-8"); /* numbers stay in the C locale */
+  if (argc < 2) {
+    print_usage(stderr);
+    return EXIT_USAGE;
+  }
+  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    print_usage(stdout);
+    return EXIT_DONE;
+  }
+  const struct cli_command *command = find(strcmp(argv[1], "--version") == 0 ? "version" : argv[1]);
+  if (command == NULL)
+    return unknown_command(argv[1]);
+  struct cli cli = {.command = command->name, .usage = command->arguments, .argc = argc - 2, .argv = argv + 2};
+  if (cli_flag(&cli, "--help") || cli_flag(&cli, "-h")) {
+    printf("presenced %s %s\n%s\n\n%s", command->name, command->arguments, command->summary, command->help);
+    return EXIT_DONE;
+  }
+  const char *config = cli_option(&cli, "--config"), *short_config = cli_option(&cli, "-c");
+  cli.config_path = config != NULL ? config : short_config != NULL ? short_config : "config.xml";
+  cli.key_file = cli_option(&cli, "--key-file");
+  cli.json = cli_flag(&cli, "--json");
+  log_init(cli_flag(&cli, "--verbose") ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, getenv("JOURNAL_STREAM") == NULL);
+  return command->run(&cli);
+}

@@ -1,0 +1,63 @@
+/* The command line: one file per subcommand, each a function of struct cli. This header is what they share. */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include "base/err.h"
+#include "config/config.h"
+
+enum {
+  EXIT_DONE = 0,
+  EXIT_FAILED = 1, /* the thing asked for failed */
+  EXIT_USAGE = 2,  /* usage, configuration or ruleset */
+  EXIT_PARKED = 3, /* finished, but some presences are parked */
+};
+
+struct cli {
+  const char *command, *usage; /* its name, and its arguments for the usage line */
+  int argc;                    /* arguments behind the command; options are taken out by cli_option() */
+  char **argv;
+  const char *config_path; /* -c, --config; default "config.xml" */
+  const char *key_file;    /* --key-file, or NULL */
+  bool json;               /* --json */
+};
+
+struct cli_command {
+  const char *name;
+  const char *arguments; /* for the usage line */
+  const char *summary;   /* one line */
+  const char *help;      /* the rest of --help, or "" */
+  int (*run)(struct cli *cli);
+};
+
+/* NULL-name terminated. */
+extern const struct cli_command cli_commands[];
+
+int cli_main(int argc, char **argv);
+
+/* Takes `--name` out of the arguments: true if it was there. */
+bool cli_flag(struct cli *cli, const char *name);
+/* Takes `--name VALUE` or `--name=VALUE` out: the value, or NULL when not there. A missing value is a usage error,
+ * which ends up in cli_no_more(). */
+const char *cli_option(struct cli *cli, const char *name);
+/* After all options are taken: checks that between `min` and `max` arguments are left and that none begins with "-"
+ * (but "-" itself). Says what is wrong and returns false otherwise. */
+bool cli_no_more(struct cli *cli, int min, int max) MUST_CHECK;
+
+/* Prints "presenced: TEXT" on standard error and returns the exit code of the error's kind. */
+int cli_fail(const struct err *err);
+/* Colour codes for standard output: "" unless it is a terminal and NO_COLOR is unset. */
+const char *cli_colour(const char *code);
+
+int cli_secret(struct cli *cli);
+int cli_eval(struct cli *cli);
+int cli_check(struct cli *cli);
+int cli_run(struct cli *cli);
+int cli_publish(struct cli *cli);
+int cli_clear(struct cli *cli);
+int cli_lookup(struct cli *cli);
+int cli_presence(struct cli *cli);
+int cli_status(struct cli *cli);
+int cli_resync(struct cli *cli);
+int cli_version(struct cli *cli);
+
+#endif

@@ -1,0 +1,22 @@
+/* The control socket: HTTP on a unix socket beside the state file, for the commands that ask the running daemon. Only
+ * this uid and root may use it (mode 0600 and peer credentials). */
+#ifndef CLI_CONTROL_H
+#define CLI_CONTROL_H
+
+#include "adapters/loop.h"
+#include "base/buf.h"
+#include "cli/site.h"
+#include "service/service.h"
+
+struct control;
+
+struct control *control_open(struct loop *loop, const char *path, struct service *service, struct err *err) MUST_CHECK;
+void control_close(struct control *control); /* NULL is fine */
+
+/* The client's side: one call, the whole answer. Waits, on a loop of its own: not for the daemon. ERR_NET when no
+ * daemon answers. */
+bool control_ask(
+    const char *path, const char *method, const char *target, int *ret_status, struct buf *ret_body,
+    struct err *err) MUST_CHECK;
+
+#endif

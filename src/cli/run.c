@@ -1,0 +1,198 @@
+/* The daemon: gives the service its ports, feeds it events, ends in good order. */
+#include "base/log.h"
+#include "cli/control.h"
+#include "cli/site.h"
+#include "cli/source.h"
+#include "cli/transport.h"
+#include "service/service.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+
+struct daemon {
+  struct site site;
+  struct loop *loop;
+  struct store *store;
+  struct transport *transport;
+  struct service *service;
+  struct control *control;
+  struct source *source;
+  struct loop_watch *signals[3];
+  bool until_idle;
+  bool input_ended;
+  size_t bad_lines;
+  int exit_code;
+};
+
+static void stop(struct daemon *daemon, int exit_code)
+{
+  daemon->exit_code = exit_code;
+  loop_stop(daemon->loop);
+}
+
+static void on_stop_signal(void *context)
+{
+  log_info("asked to stop; presences stay as they are until they expire");
+  stop(context, EXIT_DONE);
+}
+
+static void on_hangup(void *context UNUSED)
+{
+  log_warn("SIGHUP: this version takes changed files up when it is started again");
+}
+
+static void on_event(void *context, const struct event *event, bool recording)
+{
+  struct daemon *daemon = context;
+  service_event(daemon->service, event, recording);
+}
+
+static void on_bad_line(void *context, const struct err *err)
+{
+  struct daemon *daemon = context;
+  daemon->bad_lines++;
+  service_refused(daemon->service);
+  log_warn("%s; the line is skipped", err->text);
+}
+
+static void on_input_end(void *context, const struct err *err)
+{
+  struct daemon *daemon = context;
+  daemon->input_ended = true;
+  if (err->kind != ERR_NONE) {
+    log_error("%s", err->text);
+    daemon->bad_lines++;
+  }
+}
+
+static void end_if_idle(struct daemon *daemon)
+{
+  if (!daemon->until_idle || !daemon->input_ended)
+    return;
+  struct service_rest rest = service_rest(daemon->service);
+  if (rest.busy)
+    return;
+  if (rest.refused) {
+    fprintf(stderr, "presenced: %s\n", rest.refused_why.text);
+    stop(daemon, EXIT_FAILED);
+    return;
+  }
+  log_info(
+      "idle: %zu agents, %zu parked, %zu lines were no events", store_agent_count(daemon->store), rest.parked,
+      daemon->bad_lines);
+  stop(daemon, rest.parked > 0 || daemon->bad_lines > 0 ? EXIT_PARKED : EXIT_DONE);
+}
+
+static void on_turn(void *context)
+{
+  struct daemon *daemon = context;
+  struct err err = ERR_INIT;
+  if (!service_turn(daemon->service, &err)) {
+    /* What was acknowledged is in the file; everything else comes again. */
+    cli_fail(&err);
+    stop(daemon, EXIT_FAILED);
+    return;
+  }
+  end_if_idle(daemon);
+}
+
+static bool start(struct daemon *daemon, const struct source_options *events, struct err *err)
+{
+  const struct config *config = &daemon->site.config;
+  daemon->loop = loop_new(err);
+  if (daemon->loop == NULL)
+    return false;
+  daemon->store = store_open(config->state, daemon->site.account_ids, config->account_count, err);
+  daemon->transport = daemon->store == NULL ? NULL : transport_new(daemon->loop, config, err);
+  if (daemon->transport == NULL)
+    return false;
+  struct service_setup setup = {
+      .config = config,
+      .secrets = daemon->site.secrets,
+      .rulesets = daemon->site.rulesets,
+      .store = daemon->store,
+      .json = daemon->site.json,
+      .ports = transport_ports(daemon->transport)};
+  daemon->service = service_new(&setup);
+  char *path = site_control_path(config);
+  daemon->control = control_open(daemon->loop, path, daemon->service, err);
+  free(path);
+  if (daemon->control == NULL)
+    return false;
+  daemon->signals[0] = loop_watch_signal(daemon->loop, SIGTERM, on_stop_signal, daemon);
+  daemon->signals[1] = loop_watch_signal(daemon->loop, SIGINT, on_stop_signal, daemon);
+  daemon->signals[2] = loop_watch_signal(daemon->loop, SIGHUP, on_hangup, daemon);
+  service_start(daemon->service);
+  struct source_callbacks callbacks = {daemon, on_event, on_bad_line, on_input_end};
+  if (events == NULL) {
+    daemon->input_ended = true;
+    log_warn("no source of events; give --events FILE or --events -");
+    return true;
+  }
+  daemon->source = source_open(daemon->loop, daemon->site.json, events, &callbacks, err);
+  return daemon->source != NULL;
+}
+
+static void release(struct daemon *daemon)
+{
+  source_close(daemon->source);
+  control_close(daemon->control);
+  service_free(daemon->service);
+  transport_free(daemon->transport);
+  store_close(daemon->store);
+  for (size_t i = 0; i < COUNT_OF(daemon->signals); i++)
+    loop_watch_free(daemon->signals[i]);
+  loop_free(daemon->loop);
+  site_close(&daemon->site);
+}
+
+/* Secrets and tokens are in this process: no core dump, no other process of this user looks in. */
+static void close_shutters(void)
+{
+#ifndef __SANITIZE_ADDRESS__ /* its leak check is a tracer */
+  (void)prctl(PR_SET_DUMPABLE, 0);
+#endif
+  (void)signal(SIGPIPE, SIG_IGN);
+}
+
+static bool read_options(struct cli *cli, struct source_options *ret_events, bool *ret_until_idle)
+{
+  const char *speed = cli_option(cli, "--speed");
+  ret_events->path = cli_option(cli, "--events");
+  ret_events->shift = !cli_flag(cli, "--no-shift");
+  *ret_until_idle = cli_flag(cli, "--until-idle");
+  if (!cli_no_more(cli, 0, 0))
+    return false;
+  if (speed == NULL)
+    return true;
+  char *end;
+  ret_events->speed = strtod(speed, &end);
+  if (*end == '\0' && end != speed && ret_events->speed > 0 && ret_events->speed <= 1e6)
+    return true;
+  fprintf(stderr, "presenced: --speed: %s is not a number above 0; write e.g. --speed 60\n", speed);
+  return false;
+}
+
+int cli_run(struct cli *cli)
+{
+  struct source_options events = {0};
+  struct daemon daemon = {0};
+  struct err err = ERR_INIT;
+  if (!read_options(cli, &events, &daemon.until_idle))
+    return EXIT_USAGE;
+  close_shutters();
+  if (!site_open(cli, SITE_WITH_RULES, &daemon.site, &err))
+    return cli_fail(&err);
+  if (start(&daemon, events.path == NULL ? NULL : &events, &err)) {
+    log_info(
+        "presenced " PRESENCED_VERSION " runs: %zu accounts, state in %s", daemon.site.config.account_count,
+        daemon.site.config.state);
+    loop_again(daemon.loop);
+    loop_run(daemon.loop, on_turn, &daemon);
+  } else {
+    daemon.exit_code = cli_fail(&err);
+  }
+  release(&daemon);
+  return daemon.exit_code;
+}

@@ -1,0 +1,29 @@
+/* This installation: its configuration with opened secrets and loaded rulesets, as every command needs it. */
+#ifndef CLI_SITE_H
+#define CLI_SITE_H
+
+#include "base/wiped.h"
+#include "cli/cli.h"
+#include "rules/rules.h"
+
+struct json;
+
+struct site {
+  struct config config;
+  struct wiped *secrets;     /* one per account */
+  struct ruleset **rulesets; /* one per account; NULL entries without SITE_WITH_RULES */
+  const char **account_ids;  /* borrowed from config */
+  struct json *json;
+};
+
+enum site_parts { SITE_CONFIG, SITE_WITH_SECRETS, SITE_WITH_RULES }; /* each with the ones before */
+
+/* Errors are ready to print. On failure nothing is left to close. */
+bool site_open(const struct cli *cli, enum site_parts parts, struct site *ret_site, struct err *err) MUST_CHECK;
+void site_close(struct site *site);
+
+struct rules_limits site_rules_limits(const struct config *config);
+/* Where the daemon's control socket is: in $RUNTIME_DIRECTORY, else beside the state file. free() it. */
+char *site_control_path(const struct config *config) MUST_CHECK;
+
+#endif

@@ -1,0 +1,173 @@
+/* status and resync: asked of the running daemon through its control socket. */
+#include "adapters/json.h"
+#include "cli/control.h"
+#include "cli/site.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { ANSWER_MAX = 256 * 1024 * 1024 };
+
+static bool ask(
+    struct cli *cli, const char *method, const char *target, struct buf *body, struct values *values,
+    struct value **ret_answer, struct err *err)
+{
+  struct site site;
+  if (!site_open(cli, SITE_CONFIG, &site, err))
+    return false;
+  char *path = site_control_path(&site.config);
+  int status = 0;
+  bool ok = control_ask(path, method, target, &status, body, err) &&
+            json_parse(site.json, buf_text(body), body->length, values, ret_answer, err);
+  if (ok && status != 200)
+    ok = err_set(err, ERR_INPUT, "%s", value_get_text(*ret_answer, "detail", "the daemon refuses"));
+  free(path);
+  site_close(&site);
+  return ok;
+}
+
+static void print_tally(const char *title, const struct value *list)
+{
+  for (size_t i = 0; i < value_count(list); i++)
+    printf(
+        "%-12s %s (%.0f times)\n", i == 0 ? title : "", value_get_text(value_at(list, i), "what", ""),
+        value_get_number(value_at(list, i), "count", 0));
+}
+
+static void print_account(const struct value *account)
+{
+  const struct value *requests = value_get(account, "requests");
+  printf(
+      "%saccount%s      %s: token %s", cli_colour("\033[1m"), cli_colour("\033[0m"),
+      value_get_text(account, "account", ""), value_get_text(account, "token", ""));
+  const char *closed = value_get_text(account, "closed_until", ""),
+             *refused = value_get_text(account, "refused_until", "");
+  if (*closed != '\0')
+    printf(", throttled until %s", closed);
+  if (*refused != '\0')
+    printf(", refused until %s", refused);
+  printf(
+      "\n             rules %s generation %.0f\n", value_get_text(account, "rules_file", ""),
+      value_get_number(account, "generation", 0));
+  const char *trouble = value_get_text(account, "token_trouble", "");
+  if (*trouble != '\0')
+    printf("             %s\n", trouble);
+  printf("             requests:");
+  for (size_t i = 0; i < value_count(requests); i++)
+    if (requests->u.table.items[i]->u.number > 0)
+      printf(" %s %.0f", requests->u.table.keys[i], requests->u.table.items[i]->u.number);
+  printf("\n");
+}
+
+static void print_counts(const char *title, const struct value *counts)
+{
+  printf("%-12s", title);
+  for (size_t i = 0; i < value_count(counts); i++)
+    if (counts->u.table.items[i]->u.number > 0)
+      printf(" %s %.0f", counts->u.table.keys[i], counts->u.table.items[i]->u.number);
+  printf("\n");
+}
+
+/* "teams.busy"-like names are for rules; here the one plane that colleagues see. */
+static const char *shown(const struct value *agent)
+{
+  const char *preferred = value_get_text(agent, "preferred", "none");
+  return strcmp(preferred, "none") != 0 ? preferred : value_get_text(agent, "session", "none");
+}
+
+static void print_agent(const struct value *agent)
+{
+  const char *parked = value_get_text(agent, "parked_because", NULL), *note = "";
+  char rule[256];
+  snprintf(
+      rule, sizeof rule, "%s%s", value_get_text(agent, "rule", ""),
+      value_get_bool(agent, "over", false) ? " (over)" : "");
+  if (parked == NULL && !value_get_bool(agent, "confirmed", false))
+    note = value_get_text(agent, "phase", "");
+  printf(
+      "%-34s %-28s %-26s %s%s%s%s\n", value_get_text(agent, "agent", ""), shown(agent), rule,
+      value_get_text(agent, "ucc", ""),
+      parked != NULL  ? "  parked: "
+      : *note != '\0' ? "  "
+                      : "",
+      parked != NULL ? parked : "", note);
+}
+
+static void print_status(const struct value *status, bool with_agents)
+{
+  const struct value *accounts = value_get(status, "accounts"), *agents = value_get(status, "agents");
+  for (size_t i = 0; i < value_count(accounts); i++)
+    print_account(value_at(accounts, i));
+  print_counts("agents", value_get(status, "phases"));
+  print_counts("events", value_get(status, "events"));
+  print_tally("unmatched", value_get(status, "unmatched"));
+  print_tally("unserved", value_get(status, "unserved"));
+  if (!with_agents)
+    return;
+  printf("\n%s%-34s %-28s %-26s %s%s\n", cli_colour("\033[1m"), "AGENT", "SHOWS", "RULE", "UCC", cli_colour("\033[0m"));
+  for (size_t i = 0; i < value_count(agents); i++)
+    print_agent(value_at(agents, i));
+}
+
+int cli_status(struct cli *cli)
+{
+  bool with_agents = cli_flag(cli, "--agents");
+  if (!cli_no_more(cli, 0, 0))
+    return EXIT_USAGE;
+  struct values values = {0};
+  struct value *status = NULL;
+  struct buf body;
+  struct err err = ERR_INIT;
+  buf_init(&body, ANSWER_MAX);
+  int exit_code = EXIT_DONE;
+  /* A program gets everything. */
+  if (!ask(cli, "GET", with_agents || cli->json ? "/v1/status?agents" : "/v1/status", &body, &values, &status, &err))
+    exit_code = cli_fail(&err);
+  else if (cli->json)
+    printf("%s\n", buf_text(&body));
+  else
+    print_status(status, with_agents);
+  buf_release(&body);
+  values_release(&values);
+  return exit_code;
+}
+
+static void add_segment(struct buf *to, const char *text)
+{
+  for (; *text != '\0'; text++)
+    buf_addf(to, "%%%02X", (unsigned)(unsigned char)*text);
+}
+
+int cli_resync(struct cli *cli)
+{
+  bool all = cli_flag(cli, "--all");
+  if (!cli_no_more(cli, all ? 0 : 1, all ? 0 : 1))
+    return EXIT_USAGE;
+  struct values values = {0};
+  struct value *answer = NULL;
+  struct buf body, target;
+  struct err err = ERR_INIT;
+  buf_init(&body, ANSWER_MAX);
+  buf_init(&target, 4096);
+  if (all) {
+    buf_add_str(&target, "/v1/resync");
+  } else {
+    buf_add_str(&target, "/v1/agents/");
+    add_segment(&target, cli->argv[0]);
+    buf_add_str(&target, "/resync");
+  }
+  int exit_code = EXIT_DONE;
+  if (ask(cli, "POST", buf_text(&target), &body, &values, &answer, &err)) {
+    printf(
+        "%.0f agent%s sent again\n", value_get_number(answer, "agents", 0),
+        value_get_number(answer, "agents", 0) == 1 ? "" : "s");
+  } else {
+    if (!all)
+      err_add(&err, "%s", cli->argv[0]);
+    exit_code = cli_fail(&err);
+  }
+  buf_release(&body);
+  buf_release(&target);
+  values_release(&values);
+  return exit_code;
+}

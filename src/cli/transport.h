@@ -1,0 +1,15 @@
+/* The service's ports over the real world: libcurl, libevent, the clock, OpenSSL's randomness. */
+#ifndef CLI_TRANSPORT_H
+#define CLI_TRANSPORT_H
+
+#include "adapters/loop.h"
+#include "config/config.h"
+#include "service/service.h"
+
+struct transport;
+
+struct transport *transport_new(struct loop *loop, const struct config *config, struct err *err) MUST_CHECK;
+void transport_free(struct transport *transport); /* NULL is fine */
+struct ports transport_ports(struct transport *transport);
+
+#endif

@@ -1,0 +1,71 @@
+/* config.xml (interface 1) as checked values. Reads files named by the caller and nothing else; does not open secrets,
+ * compile rulesets or touch the network.
+ *
+ * Errors are ERR_CONFIG, "FILE:LINE: WHAT; REMEDY", and name the attribute. */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum cloud { CLOUD_GLOBAL, CLOUD_USGOV_L4, CLOUD_USGOV_L5 };
+
+struct config_account {
+  int line; /* of the start tag's end, for messages */
+  char *id;
+  char *client_id;        /* lower case */
+  char *tenant_id;        /* GUID in lower case, or a domain */
+  char *encrypted_secret; /* "pp1:..." */
+  char **domains;         /* lower case, without "@"; or the one entry "*" */
+  size_t domain_count;
+  char *rules; /* path, or NULL: the built-in default ruleset */
+  enum cloud cloud;
+  char *authority; /* "https://login.microsoftonline.com", without a final slash */
+  char *graph;     /* "https://graph.microsoft.com", likewise */
+  int requests_per_30_seconds;
+  int lookups_per_10_seconds;
+  int64_t lease_ms;
+};
+
+struct config {
+  char *path; /* of the file, as given */
+  struct config_account *accounts;
+  size_t account_count;
+  char *rules;    /* the publisher's Rules, which accounts without their own were given; or NULL */
+  char *state;    /* path of the SQLite file */
+  char *ca_file;  /* or NULL */
+  char *proxy;    /* or NULL */
+  char *key_file; /* as configured, or NULL: see secret/secret.h for the order */
+  int connections;
+  int64_t request_timeout_ms;
+  int64_t decision_cpu_ms, load_cpu_ms;
+  size_t decision_memory_bytes, load_memory_bytes;
+};
+
+/* How strict loading is. `secret encrypt` must work before there is a sealed secret. */
+enum config_purpose {
+  CONFIG_FOR_USE,
+  CONFIG_FOR_SEALING, /* of an Account only Id, ClientId and TenantId are checked; encrypted_secret is what stands
+                         there, or NULL, and the rest is left out */
+};
+
+/* Relative paths in the result are relative to the config file's folder. State defaults to $STATE_DIRECTORY/state.db,
+ * else presenced.db in the working directory. */
+bool config_load(const char *path, enum config_purpose purpose, struct config *ret_config, struct err *err) MUST_CHECK;
+void config_release(struct config *config);
+
+const struct config_account *config_account_by_id(const struct config *config, const char *id);
+/* The account that serves this UPN, by what follows the last `@`; NULL when none does. Without an `@`, only an account
+ * with Domains="*" does. */
+const struct config_account *config_account_for(const struct config *config, const char *upn);
+
+/* Every limit, for `version` and the tests: name, default, range. NULL past the end. */
+struct config_limit {
+  const char *element, *attribute, *default_text, *min_text, *max_text, *meaning;
+};
+const struct config_limit *config_limit_at(size_t index);
+
+#endif

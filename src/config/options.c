@@ -1,0 +1,114 @@
+#include "config/options.h"
+#include "base/str.h"
+
+#include <string.h>
+
+#define P(field) offsetof(struct config, field)
+#define A(field) offsetof(struct config_account, field)
+
+#define COPY_CLIENT "copy \"Application (client) ID\" from the app registration's Overview page"
+#define COPY_TENANT "copy \"Directory (tenant) ID\" from the app registration's Overview page"
+#define MAKE_SECRET "make it with `presenced secret encrypt --account ID`"
+
+static const char publisher[] = ELEMENT_PUBLISHER, account[] = ELEMENT_ACCOUNT;
+
+/* IDENTITY: what sealing a secret needs too. TEXT: a remedy makes it required. NUMBER: a limit, always with a range.
+ * LATER: of the contract, but not built yet; it is refused by name rather than taken for a misspelling. */
+#define IDENTITY(name, type, field, meaning, remedy)                                                                   \
+  {                                                                                                                    \
+    {account, name, NULL, NULL, NULL, meaning}, type, A(field), remedy, true                                           \
+  }
+#define TEXT(element, name, type, offset, meaning, remedy)                                                             \
+  {                                                                                                                    \
+    {element, name, NULL, NULL, NULL, meaning}, type, offset, remedy, false                                            \
+  }
+#define NUMBER(element, name, type, offset, otherwise, min, max, meaning)                                              \
+  {                                                                                                                    \
+    {element, name, otherwise, min, max, meaning}, type, offset, NULL, false                                           \
+  }
+#define LATER(element, name, meaning) TEXT(element, name, OPTION_LATER, 0, meaning, NULL)
+
+static const struct option options[] = {
+    IDENTITY("Id", OPTION_ID, id, "the account's unique name", "name it after its domain, as in Id=\"contoso.com\""),
+    IDENTITY("ClientId", OPTION_GUID, client_id, "the app registration", COPY_CLIENT),
+    IDENTITY("TenantId", OPTION_TENANT, tenant_id, "the tenant", COPY_TENANT),
+    TEXT(account, "Encryptedsecret", OPTION_SEALED, A(encrypted_secret), "the sealed client secret", MAKE_SECRET),
+    TEXT(account, "Domains", OPTION_DOMAINS, A(domains), "UPN suffixes served by this account", NULL),
+    TEXT(account, "Rules", OPTION_PATH, A(rules), "ruleset file", NULL),
+    TEXT(account, "Cloud", OPTION_CLOUD, A(cloud), "Global, USGovL4 or USGovL5", NULL),
+    TEXT(account, "Authority", OPTION_URL, A(authority), "base URL of the token endpoint", NULL),
+    TEXT(account, "Graph", OPTION_URL, A(graph), "base URL of Microsoft Graph", NULL),
+    NUMBER(
+        account, "RequestsPer30Seconds", OPTION_INT, A(requests_per_30_seconds), "1500", "1", "10000",
+        "presence requests in any 30 seconds, per TenantId and ClientId"),
+    NUMBER(
+        account, "LookupsPer10Seconds", OPTION_INT, A(lookups_per_10_seconds), "500", "1", "3500",
+        "user lookups in any 10 seconds, per TenantId and ClientId"),
+    NUMBER(account, "Lease", OPTION_DURATION, A(lease_ms), "1h", "5m", "4h", "longest expiration sent for a session"),
+    LATER(account, "Publish", "on, dry-run or off"),
+    TEXT(publisher, "Rules", OPTION_PATH, P(rules), "ruleset file of accounts without their own", NULL),
+    TEXT(publisher, "State", OPTION_PATH, P(state), "SQLite file", NULL),
+    TEXT(publisher, "CaFile", OPTION_PATH, P(ca_file), "extra trust anchors", NULL),
+    TEXT(publisher, "Proxy", OPTION_PROXY, P(proxy), "proxy URL", NULL),
+    TEXT(publisher, "KeyFile", OPTION_PATH, P(key_file), "key of the sealed secrets", NULL),
+    NUMBER(publisher, "Connections", OPTION_INT, P(connections), "32", "1", "256", "HTTPS connections at most"),
+    NUMBER(
+        publisher, "RequestTimeout", OPTION_DURATION, P(request_timeout_ms), "30s", "1s", "5m",
+        "time for one request, connecting included"),
+    NUMBER(
+        publisher, "DecisionTime", OPTION_DURATION, P(decision_cpu_ms), "5ms", "1ms", "1s", "CPU time of one decision"),
+    NUMBER(
+        publisher, "DecisionMemory", OPTION_BYTES, P(decision_memory_bytes), "4MiB", "1MiB", "256MiB",
+        "memory of one decision above the loaded ruleset"),
+    NUMBER(
+        publisher, "LoadTime", OPTION_DURATION, P(load_cpu_ms), "1s", "10ms", "60s", "CPU time of loading a ruleset"),
+    NUMBER(
+        publisher, "LoadMemory", OPTION_BYTES, P(load_memory_bytes), "32MiB", "4MiB", "1GiB",
+        "memory of a loaded ruleset"),
+    LATER(publisher, "Shadow", "a second ruleset run beside"),
+    LATER(publisher, "OnStop", "what happens to presences at the end"),
+    LATER(publisher, "LogAgents", "how logs name agents"),
+    LATER(publisher, "DecisionLog", "how long decisions are kept"),
+    LATER(publisher, "Forget", "when a silent agent is forgotten"),
+    LATER(publisher, "ReloadMaxChanges", "limit of changes by a reload"),
+    LATER(publisher, "PreferredRelease", "how a preferred presence is released"),
+};
+
+const struct option *option_at(size_t index)
+{
+  return index < COUNT_OF(options) ? &options[index] : NULL;
+}
+
+const struct option *option_find(const char *element, const char *name)
+{
+  for (size_t i = 0; i < COUNT_OF(options); i++)
+    if (strcmp(options[i].text.element, element) == 0 && strcmp(options[i].text.attribute, name) == 0)
+      return &options[i];
+  return NULL;
+}
+
+bool option_unknown(const struct place *place, const char *name, struct err *err)
+{
+  /* What is refused anyway is no good suggestion. */
+  const char *names[COUNT_OF(options)];
+  size_t count = 0;
+  for (size_t i = 0; i < COUNT_OF(options); i++)
+    if (strcmp(options[i].text.element, place->element) == 0 && options[i].type != OPTION_LATER)
+      names[count++] = options[i].text.attribute;
+  const char *nearest = str_nearest(name, names, count);
+  if (nearest != NULL)
+    return err_set(
+        err, ERR_CONFIG, "%s:%d: %s has an unknown attribute %s; did you mean %s?", place->file, place->line,
+        place->element, name, nearest);
+  return err_set(
+      err, ERR_CONFIG, "%s:%d: %s has an unknown attribute %s; remove it", place->file, place->line, place->element,
+      name);
+}
+
+const struct config_limit *config_limit_at(size_t index)
+{
+  for (size_t i = 0; i < COUNT_OF(options); i++)
+    if (options[i].text.min_text != NULL && index-- == 0)
+      return &options[i].text;
+  return NULL;
+}

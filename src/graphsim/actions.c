@@ -1,0 +1,227 @@
+/* The presence actions, as strict as facts 1 allows. Each one takes a checked JSON object and a person; it either
+ * changes the person and returns true, or makes an error answer and returns false. */
+#include "base/clock.h"
+#include "base/str.h"
+#include "graphsim/graphsim.h"
+
+#include <string.h>
+
+enum { MESSAGE_CHARACTERS_MAX = 280 }; /* what the Teams client takes; Graph's own limit is not documented */
+
+#define PREFERRED_MAX_MS (30 * CLOCK_DAY) /* not documented either */
+
+static bool refuse(struct visit *visit, const char *what, const char *got)
+{
+  visit_graph_error(visit, 400, "BadRequest", "%s: '%s'", what, got);
+  return false;
+}
+
+/* Only these members may be there. */
+static bool check_members(struct visit *visit, const struct value *body, const char *const *names, size_t count)
+{
+  for (size_t i = 0; i < value_count(body); i++) {
+    size_t known = 0;
+    while (known < count && strcmp(names[known], body->u.table.keys[i]) != 0)
+      known++;
+    if (known == count)
+      return refuse(visit, "Not a parameter of this operation", body->u.table.keys[i]);
+  }
+  return true;
+}
+
+static bool check_session_id(const struct graphsim *graphsim, struct visit *visit, const struct value *body)
+{
+  const char *session_id = value_get_text(body, "sessionId", "");
+  return str_equal_fold(session_id, graphsim->client_id) ||
+         refuse(visit, "sessionId must be the id of the calling application", session_id);
+}
+
+static bool read_pair(struct visit *visit, const struct value *body, enum plane plane, enum presence *ret_presence)
+{
+  const char *availability = value_get_text(body, "availability", ""), *activity = value_get_text(body, "activity", "");
+  char pair[160];
+  snprintf(pair, sizeof pair, "%.70s/%.70s", availability, activity);
+  enum presence presence;
+  if (!presence_parse_pair(plane, availability, activity, &presence) ||
+      strcmp(availability, presence_availability_str(presence)) != 0 ||
+      strcmp(activity, presence_activity_str(presence)) != 0) /* whether another case is taken is not known */
+    return refuse(visit, "Not a supported combination of availability and activity", pair);
+  *ret_presence = presence;
+  return true;
+}
+
+/* *ret_ms keeps its default when there is no expirationDuration. */
+static bool read_duration(
+    struct visit *visit, const struct value *body, int64_t min_ms, int64_t max_ms, int64_t *ret_ms)
+{
+  const struct value *value = value_get(body, "expirationDuration");
+  if (value == NULL)
+    return true;
+  int64_t duration_ms;
+  const char *text = value_text(value, "");
+  if (*text != 'P' || !clock_parse_duration(text, &duration_ms))
+    return refuse(visit, "expirationDuration is no ISO 8601 duration", text);
+  if (duration_ms < min_ms || duration_ms > max_ms)
+    return refuse(visit, "expirationDuration is out of range", text);
+  *ret_ms = duration_ms;
+  return true;
+}
+
+static bool set_presence(
+    struct graphsim *graphsim, struct visit *visit, struct person *person, const struct value *body)
+{
+  static const char *const members[] = {"sessionId", "availability", "activity", "expirationDuration"};
+  int64_t duration_ms = 5 * CLOCK_MINUTE;
+  enum presence presence;
+  if (!check_members(visit, body, members, COUNT_OF(members)) || !check_session_id(graphsim, visit, body) ||
+      !read_pair(visit, body, PLANE_SESSION, &presence) ||
+      !read_duration(visit, body, PRESENCE_SESSION_MIN_MS, PRESENCE_SESSION_MAX_MS, &duration_ms))
+    return false;
+  person_set_app(person, presence, visit->now, duration_ms);
+  return true;
+}
+
+static bool clear_presence(
+    struct graphsim *graphsim, struct visit *visit, struct person *person, const struct value *body)
+{
+  static const char *const members[] = {"sessionId"};
+  if (!check_members(visit, body, members, COUNT_OF(members)) || !check_session_id(graphsim, visit, body))
+    return false;
+  if (!person->has_app) {
+    visit_graph_error(visit, 404, "NotFound", "Presence session not found.");
+    return false;
+  }
+  person->has_app = false;
+  return true;
+}
+
+static bool set_preferred(
+    struct graphsim *graphsim, struct visit *visit, struct person *person, const struct value *body)
+{
+  static const char *const members[] = {"availability", "activity", "expirationDuration"};
+  int64_t duration_ms = -1;
+  enum presence presence;
+  (void)graphsim;
+  if (!check_members(visit, body, members, COUNT_OF(members)) || !read_pair(visit, body, PLANE_PREFERRED, &presence) ||
+      !read_duration(visit, body, CLOCK_SECOND, PREFERRED_MAX_MS, &duration_ms))
+    return false;
+  person_set_preferred(person, presence, visit->now, duration_ms);
+  return true;
+}
+
+static bool clear_preferred(
+    struct graphsim *graphsim, struct visit *visit, struct person *person, const struct value *body)
+{
+  (void)graphsim;
+  if (!check_members(visit, body, NULL, 0))
+    return false;
+  person_set_preferred(person, PRESENCE_NONE, visit->now, 0);
+  return true;
+}
+
+/* *ret_ms keeps its default, no end, when there is no expiryDateTime. */
+static bool read_expiry(struct visit *visit, const struct value *message, int64_t *ret_ms)
+{
+  const struct value *expiry = value_get(message, "expiryDateTime");
+  if (expiry == NULL)
+    return true;
+  const char *zone = value_get_text(expiry, "timeZone", ""), *time = value_get_text(expiry, "dateTime", "");
+  char text[64];
+  if (strcmp(zone, "UTC") != 0)
+    return refuse(visit, "expiryDateTime: the time zone is not known here", zone);
+  /* Without zone or offset: with a Z behind it, it has to be an RFC 3339 time. */
+  snprintf(text, sizeof text, "%.40sZ", time);
+  return clock_parse_rfc3339(text, ret_ms) || refuse(visit, "expiryDateTime: not a dateTime", time);
+}
+
+static bool set_message(struct graphsim *graphsim, struct visit *visit, struct person *person, const struct value *body)
+{
+  static const char *const members[] = {"statusMessage"};
+  const struct value *status = value_get(body, "statusMessage"), *message = value_get(status, "message");
+  const char *content = value_get_text(message, "content", NULL);
+  int64_t ends_ms = CLOCK_NEVER;
+  (void)graphsim;
+  if (!check_members(visit, body, members, COUNT_OF(members)))
+    return false;
+  if (content == NULL)
+    return refuse(visit, "statusMessage.message.content is missing", "");
+  if (strcmp(value_get_text(message, "contentType", ""), "text") != 0)
+    return refuse(visit, "contentType must be text", value_get_text(message, "contentType", ""));
+  size_t characters = 0;
+  for (const char *c = content; *c != '\0'; c++)
+    characters += ((unsigned char)*c & 0xc0) != 0x80 ? 1 : 0;
+  if (characters > MESSAGE_CHARACTERS_MAX)
+    return refuse(visit, "the status message is too long", content);
+  if (!read_expiry(visit, status, &ends_ms))
+    return false;
+  person_set_message(person, content, ends_ms);
+  return true;
+}
+
+static const struct {
+  const char *name;
+  bool (*apply)(struct graphsim *graphsim, struct visit *visit, struct person *person, const struct value *body);
+} actions[ACTION_COUNT] = {
+    [ACTION_SET_PRESENCE] = {"setPresence", set_presence},
+    [ACTION_CLEAR_PRESENCE] = {"clearPresence", clear_presence},
+    [ACTION_SET_PREFERRED] = {"setUserPreferredPresence", set_preferred},
+    [ACTION_CLEAR_PREFERRED] = {"clearUserPreferredPresence", clear_preferred},
+    [ACTION_SET_MESSAGE] = {"setStatusMessage", set_message},
+};
+
+const char *action_str(enum action_kind kind)
+{
+  return actions[kind].name;
+}
+
+bool action_parse(const char *name, enum action_kind *ret_kind)
+{
+  for (size_t i = 0; i < COUNT_OF(actions); i++)
+    if (strcmp(actions[i].name, name) == 0) {
+      *ret_kind = (enum action_kind)i;
+      return true;
+    }
+  return false;
+}
+
+/* The page says 200, the OpenAPI description 204 (facts 1.2): a client must take both, so some people get this, some
+ * that. */
+static int success_status(const struct person *person)
+{
+  return strchr("02468ace", person->id[PERSON_ID_SIZE - 2]) != NULL ? 200 : 204;
+}
+
+static void count_in_flight(struct graphsim *graphsim, struct visit *visit, struct person *person)
+{
+  must(str_copy(visit->in_flight_id, sizeof visit->in_flight_id, person->id));
+  if (++person->in_flight > graphsim->counters.max_in_flight)
+    graphsim->counters.max_in_flight = person->in_flight;
+}
+
+void action_serve(
+    struct graphsim *graphsim, struct visit *visit, const struct issued_token *token, enum action_kind kind,
+    const char *user)
+{
+  visit->operation = actions[kind].name;
+  visit_printable(visit->note, sizeof visit->note, visit->request->body);
+  graphsim->counters.received[kind]++;
+  struct person *known = directory_by_id(graphsim->directory, user);
+  visit_printable(visit->user, sizeof visit->user, known == NULL ? user : known->upn);
+  if (!guard_presence(graphsim, visit, token))
+    return;
+  if (known != NULL)
+    count_in_flight(graphsim, visit, known);
+  const struct fault_kind *fault = faults_draw(&graphsim->faults, FAULT_OF_PRESENCE);
+  if (fault != NULL && visit_suffer(visit, fault))
+    return;
+  struct values values = {0};
+  struct value *body;
+  if (guard_json_body(graphsim, visit, &values, &body)) {
+    struct person *person = guard_person(graphsim, visit, user);
+    if (person != NULL && actions[kind].apply(graphsim, visit, person, body)) {
+      graphsim->counters.applied[kind]++;
+      visit_empty(visit, success_status(person));
+    }
+  }
+  values_release(&values);
+}

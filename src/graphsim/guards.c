@@ -1,0 +1,68 @@
+#include "adapters/json.h"
+#include "base/clock.h"
+#include "base/str.h"
+#include "graphsim/graphsim.h"
+
+#include <string.h>
+
+bool guard_presence(struct graphsim *graphsim, struct visit *visit, const struct issued_token *token)
+{
+  if (!token->presence_role) {
+    visit_graph_error(visit, 403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.");
+    return false;
+  }
+  int64_t wait_ms = window_count(&graphsim->window, visit->now);
+  if (wait_ms == 0)
+    return true;
+  char seconds[32];
+  snprintf(seconds, sizeof seconds, "%lld", (long long)((wait_ms + CLOCK_SECOND - 1) / CLOCK_SECOND));
+  visit_header(visit, "Retry-After", seconds);
+  visit_graph_error(
+      visit, 429, "TooManyRequests", "More than %d presence requests in 30 seconds.",
+      graphsim->options.requests_per_30s);
+  graphsim->counters.over_budget++;
+  return false;
+}
+
+bool guard_json_body(struct graphsim *graphsim, struct visit *visit, struct values *values, struct value **ret_body)
+{
+  const char *type = http_call_header(visit->request->call, "Content-Type");
+  if (type == NULL) {
+    visit_graph_error(visit, 400, "BadRequest", "The Content-Type header is missing; it must be application/json.");
+    return false;
+  }
+  char media_type[64];
+  str_cut(media_type, sizeof media_type, type);
+  media_type[strcspn(media_type, ";")] = '\0';
+  if (!str_equal_fold(str_trim(media_type), "application/json")) {
+    visit_graph_error(visit, 415, "UnsupportedMediaType", "The content type is not supported; use application/json.");
+    return false;
+  }
+  struct err err = ERR_INIT;
+  struct value *body;
+  const char *text = visit->request->body;
+  bool is_object = text[strspn(text, " \t\r\n")] == '{'; /* of an empty one the value does not tell (adapters/json.h) */
+  if (!is_object || !json_parse(graphsim->json, text, visit->request->body_length, values, &body, &err)) {
+    visit_graph_error(
+        visit, 400, "BadRequest", "Unable to read JSON request payload. %s", is_object ? err.text : "It is no object.");
+    return false;
+  }
+  *ret_body = body;
+  return true;
+}
+
+struct person *guard_person(struct graphsim *graphsim, struct visit *visit, const char *user)
+{
+  if (!str_is_guid(user)) {
+    visit_graph_error(visit, 400, "BadRequest", "Invalid user id '%s': a presence is addressed by object id.", user);
+    return NULL;
+  }
+  struct person *person = directory_by_id(graphsim->directory, user);
+  if (person == NULL) {
+    visit_graph_error(visit, 404, "NotFound", "Resource '%s' does not exist.", user);
+    return NULL;
+  }
+  visit_printable(visit->user, sizeof visit->user, person->upn);
+  person_expire(person, visit->now);
+  return person;
+}

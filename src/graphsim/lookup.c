@@ -1,0 +1,99 @@
+#include "adapters/json.h"
+#include "base/str.h"
+#include "graphsim/graphsim.h"
+
+#include <string.h>
+
+enum { PROPERTY_ID, PROPERTY_UPN, PROPERTY_NAME, PROPERTY_ENABLED, PROPERTY_COUNT };
+
+static const char *const property_names[PROPERTY_COUNT] = {"id", "userPrincipalName", "displayName", "accountEnabled"};
+
+/* The list of $select, in place. False: the answer is made. */
+static bool parse_select(struct visit *visit, char *list, bool wanted[PROPERTY_COUNT])
+{
+  char *rest = NULL;
+  for (char *name = strtok_r(list, ",", &rest); name != NULL; name = strtok_r(NULL, ",", &rest)) {
+    size_t i = 0;
+    while (i < PROPERTY_COUNT && strcmp(str_trim(name), property_names[i]) != 0)
+      i++;
+    if (i == PROPERTY_COUNT) {
+      visit_graph_error(
+          visit, 400, "BadRequest", "Could not find a property named '%s' on type 'microsoft.graph.user'.", name);
+      return false;
+    }
+    wanted[i] = true;
+  }
+  return true;
+}
+
+static bool parse_query(struct visit *visit, bool wanted[PROPERTY_COUNT])
+{
+  char query[1024], *rest = NULL;
+  bool selected = false;
+  if (!str_copy(query, sizeof query, visit->request->query)) {
+    visit_graph_error(visit, 400, "BadRequest", "The query is too long.");
+    return false;
+  }
+  for (char *pair = strtok_r(query, "&", &rest); pair != NULL; pair = strtok_r(NULL, "&", &rest)) {
+    char *value = strchr(pair, '=');
+    if (value != NULL)
+      *value++ = '\0';
+    if (value == NULL || !str_percent_decode(pair) || !str_percent_decode(value) || strcmp(pair, "$select") != 0) {
+      visit_graph_error(visit, 400, "BadRequest", "Invalid query: only $select is understood here.");
+      return false;
+    }
+    selected = true;
+    if (!parse_select(visit, value, wanted))
+      return false;
+  }
+  for (size_t i = 0; !selected && i < PROPERTY_COUNT; i++)
+    wanted[i] = true;
+  return true;
+}
+
+static void answer_person(
+    const struct graphsim *graphsim, struct visit *visit, const struct person *person,
+    const bool wanted[PROPERTY_COUNT])
+{
+  struct values values = {0};
+  struct value *body = value_map(&values);
+  char context[160], name[PERSON_UPN_SIZE];
+  snprintf(context, sizeof context, "%s/v1.0/$metadata#users/$entity", graphsim->address);
+  value_set(&values, body, "@odata.context", value_string(&values, context));
+  str_cut(name, sizeof name, person->upn);
+  name[strcspn(name, "@")] = '\0';
+  struct value *const properties[PROPERTY_COUNT] = {
+      value_string(&values, person->id), value_string(&values, person->upn), value_string(&values, name),
+      value_bool(&values, true)};
+  for (size_t i = 0; i < PROPERTY_COUNT; i++)
+    if (wanted[i])
+      value_set(&values, body, property_names[i], properties[i]);
+  visit_json(visit, 200, body);
+  values_release(&values);
+}
+
+void lookup_serve(struct graphsim *graphsim, struct visit *visit, const struct issued_token *token, const char *user)
+{
+  visit->operation = "lookup";
+  visit_printable(visit->user, sizeof visit->user, user);
+  graphsim->counters.lookups++;
+  if (!token->user_role) {
+    visit_graph_error(visit, 403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.");
+    return;
+  }
+  const struct fault_kind *fault = faults_draw(&graphsim->faults, FAULT_OF_LOOKUP);
+  if (fault != NULL && visit_suffer(visit, fault))
+    return;
+  bool wanted[PROPERTY_COUNT] = {false};
+  if (!parse_query(visit, wanted))
+    return;
+  struct person *person =
+      str_is_guid(user) ? directory_by_id(graphsim->directory, user) : directory_by_upn(graphsim->directory, user);
+  if (person == NULL) {
+    visit_graph_error(
+        visit, 404, "Request_ResourceNotFound",
+        "Resource '%s' does not exist or one of its queried reference-property objects are not present.", user);
+    return;
+  }
+  answer_person(graphsim, visit, person, wanted);
+}

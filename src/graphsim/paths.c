@@ -1,0 +1,106 @@
+#include "graphsim/paths.h"
+#include "adapters/http_server.h"
+#include "base/str.h"
+
+#include <string.h>
+
+static struct path bad(const char *problem)
+{
+  return (struct path){.target = PATH_BAD, .problem = problem};
+}
+
+/* RFC 3986: only these may stand in a path unencoded. */
+static bool is_path_text(const char *text)
+{
+  static const char others[] = "%-._~!$&'()*+,;=:@/";
+  for (const char *c = text; *c != '\0'; c++)
+    if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
+          strchr(others, *c) != NULL))
+      return false;
+  return true;
+}
+
+/* Takes the quotes off in place and halves the apostrophes. */
+static bool unquote(char *text)
+{
+  size_t length = strlen(text);
+  if (length < 2 || text[0] != '\'' || text[length - 1] != '\'')
+    return false;
+  text[length - 1] = '\0';
+  char *to = text;
+  for (const char *from = text + 1; *from != '\0'; from++) {
+    if (*from == '\'' && *++from != '\'')
+      return false;
+    *to++ = *from;
+  }
+  *to = '\0';
+  return true;
+}
+
+/* The key at the beginning of *rest, a segment or ('...'), goes to user; *rest moves behind it. NULL when that went
+ * well. */
+static const char *take_user(const char **rest, char user[PATHS_NAME_SIZE])
+{
+  size_t length = strcspn(*rest, "/");
+  char key[PATHS_NAME_SIZE];
+  if (length == 0 || length >= sizeof key)
+    return "The user is missing or too long.";
+  memcpy(key, *rest, length);
+  key[length] = '\0';
+  *rest += length;
+  bool quoted = key[0] == '(';
+  if (quoted) {
+    if (key[length - 1] != ')')
+      return "Invalid key syntax.";
+    key[length - 1] = '\0';
+    memmove(key, key + 1, length - 1);
+  }
+  if (!str_percent_decode(key) || !str_is_utf8(key, strlen(key)))
+    return "The path is not well percent-encoded UTF-8.";
+  if (quoted && !unquote(key))
+    return "Invalid key syntax: it must be quoted, with apostrophes doubled.";
+  if (!quoted && key[0] == '$')
+    return "A name that begins with $ must be given as a quoted key.";
+  return str_copy(user, PATHS_NAME_SIZE, key) ? NULL : "The user is too long.";
+}
+
+static struct path parse_user(const char *rest)
+{
+  struct path path = {.target = PATH_USER};
+  path.problem = take_user(&rest, path.user);
+  if (path.problem != NULL)
+    return bad(path.problem);
+  if (*rest == '\0')
+    return path;
+  if (strcmp(rest, "/presence") == 0) {
+    path.target = PATH_USER_PRESENCE;
+    return path;
+  }
+  if (str_starts(rest, "/presence/") && str_copy(path.action, sizeof path.action, rest + strlen("/presence/"))) {
+    path.target = PATH_USER_ACTION;
+    return path;
+  }
+  return (struct path){.target = PATH_UNKNOWN};
+}
+
+struct path path_parse(const char *text)
+{
+  static const char users[] = "/v1.0/users", presences[] = "/v1.0/communications/presences/";
+  if (!is_path_text(text))
+    return bad("The path holds characters that must be percent-encoded.");
+  if (str_starts(text, users) && text[strlen(users)] == '/')
+    return parse_user(text + strlen(users) + 1);
+  if (str_starts(text, users) && text[strlen(users)] == '(')
+    return parse_user(text + strlen(users));
+  if (str_starts(text, presences)) {
+    struct path path = {.target = PATH_USER_PRESENCE};
+    const char *rest = text + strlen(presences);
+    path.problem = take_user(&rest, path.user);
+    if (path.problem != NULL)
+      return bad(path.problem);
+    return *rest == '\0' ? path : (struct path){.target = PATH_UNKNOWN};
+  }
+  if (strcmp(text, "/v1.0/communications/getPresencesByUserId") == 0)
+    return (struct path){.target = PATH_PRESENCES};
+  return (struct path){.target = PATH_UNKNOWN};
+}

@@ -1,0 +1,331 @@
+/* The plain port: what happened, and what shall go wrong next. For tests and for the curious, on the loopback alone. */
+#include "adapters/json.h"
+#include "base/clock.h"
+#include "base/str.h"
+#include "graphsim/graphsim.h"
+
+#include <string.h>
+
+enum { SIM_ANSWER_MAX = 256 * 1024 * 1024 };
+
+static void answer_buf(struct http_call *call, int status, const struct buf *body)
+{
+  static const char *const headers[] = {"Content-Type", "application/json", NULL};
+  http_call_answer(call, status, headers, buf_text(body), body->length);
+}
+
+static void answer_error(struct http_call *call, int status, const char *what)
+{
+  struct buf body;
+  buf_init(&body, 4096);
+  buf_add_str(&body, "{\"error\":");
+  json_write_string(&body, what, strlen(what));
+  buf_add_str(&body, "}\n");
+  answer_buf(call, status, &body);
+  buf_release(&body);
+}
+
+static void answer_value(struct http_call *call, const struct value *value)
+{
+  struct buf body;
+  buf_init(&body, SIM_ANSWER_MAX);
+  json_write_pretty(&body, value);
+  buf_add_str(&body, "\n");
+  must(!body.overflow);
+  answer_buf(call, 200, &body);
+  buf_release(&body);
+}
+
+/* The decoded value of one query parameter. False: missing or malformed. */
+static bool query_text(const char *query, const char *name, char *to, size_t room)
+{
+  size_t length = strlen(name);
+  for (const char *pair = query; *pair != '\0'; pair += *pair == '&') {
+    size_t end = strcspn(pair, "&");
+    if (end > length && strncmp(pair, name, length) == 0 && pair[length] == '=') {
+      size_t size = end - length - 1;
+      if (size >= room)
+        return false;
+      memcpy(to, pair + length + 1, size);
+      to[size] = '\0';
+      return str_percent_decode(to);
+    }
+    pair += end;
+  }
+  return false;
+}
+
+/* ---- state ---- */
+
+static void set_text(struct values *values, struct value *map, const char *key, const char *text)
+{
+  value_set(values, map, key, value_string(values, text));
+}
+
+static void set_number(struct values *values, struct value *map, const char *key, int64_t number)
+{
+  value_set(values, map, key, value_number(values, (double)number));
+}
+
+static void set_end(struct values *values, struct value *map, int64_t ends_ms)
+{
+  value_set(
+      values, map, "expires_ms", ends_ms == CLOCK_NEVER ? value_nil(values) : value_number(values, (double)ends_ms));
+}
+
+static struct value *session_value(struct values *values, const struct effective_session *session, const char *id)
+{
+  struct value *map = value_map(values);
+  set_text(values, map, "id", id);
+  set_text(values, map, "availability", availability_str(session->availability));
+  set_text(values, map, "activity", session->activity);
+  set_number(values, map, "set_ms", session->set_ms);
+  set_end(values, map, session->expires_ms);
+  return map;
+}
+
+static struct value *person_value(struct graphsim *graphsim, struct values *values, struct person *person, int64_t now)
+{
+  person_expire(person, now);
+  struct value *map = value_map(values), *sessions = value_list(values), *shown = value_map(values);
+  struct value *preferred = value_nil(values), *message = value_nil(values);
+  if (person->has_app)
+    value_add(values, sessions, session_value(values, &person->app, graphsim->client_id));
+  if (person->has_client)
+    value_add(values, sessions, session_value(values, &person->client, "teams"));
+  if (person->preferred.presence != PRESENCE_NONE) {
+    preferred = value_map(values);
+    set_text(values, preferred, "availability", presence_availability_str(person->preferred.presence));
+    set_text(values, preferred, "activity", presence_activity_str(person->preferred.presence));
+    set_end(values, preferred, person->preferred.expires_ms);
+  }
+  if (person->message != NULL) {
+    message = value_map(values);
+    set_text(values, message, "content", person->message);
+    set_end(values, message, person->message_ends_ms);
+  }
+  struct effective effective = person_shown(person, now);
+  set_text(values, shown, "availability", availability_str(effective.availability));
+  set_text(values, shown, "activity", effective.activity);
+  set_text(values, map, "upn", person->upn);
+  set_text(values, map, "id", person->id);
+  value_set(values, map, "sessions", sessions);
+  value_set(values, map, "preferred", preferred);
+  value_set(values, map, "message", message);
+  value_set(values, map, "shown", shown);
+  return map;
+}
+
+static struct value *counters_value(const struct graphsim *graphsim, struct values *values)
+{
+  const struct counters *counters = &graphsim->counters;
+  struct value *map = value_map(values), *received = value_map(values), *applied = value_map(values);
+  for (size_t i = 0; i < ACTION_COUNT; i++) {
+    set_number(values, received, action_str((enum action_kind)i), counters->received[i]);
+    set_number(values, applied, action_str((enum action_kind)i), counters->applied[i]);
+  }
+  set_number(values, map, "token_requests", counters->token_requests);
+  set_number(values, map, "tokens_issued", counters->tokens_issued);
+  set_number(values, map, "lookups", counters->lookups);
+  set_number(values, map, "reads", counters->reads);
+  value_set(values, map, "actions", received);
+  value_set(values, map, "applied", applied);
+  set_number(values, map, "unauthorized", counters->unauthorized);
+  set_number(values, map, "throttled", counters->throttled);
+  set_number(values, map, "over_budget", counters->over_budget);
+  set_number(values, map, "max_in_30s", (int64_t)graphsim->window.max_seen);
+  set_number(values, map, "max_in_flight_per_user", counters->max_in_flight);
+  return map;
+}
+
+static struct value *faults_value(const struct graphsim *graphsim, struct values *values)
+{
+  struct value *list = value_list(values);
+  for (size_t i = 0; i < graphsim->faults.count; i++) {
+    const struct fault *fault = &graphsim->faults.list[i];
+    struct value *map = value_map(values);
+    set_text(values, map, "kind", fault->kind->name);
+    value_set(values, map, "probability", value_number(values, fault->probability));
+    value_set(values, map, "left", fault->left < 0 ? value_nil(values) : value_number(values, (double)fault->left));
+    value_add(values, list, map);
+  }
+  return list;
+}
+
+static void serve_state(struct graphsim *graphsim, const struct http_server_request *request)
+{
+  struct values values = {0};
+  int64_t now = clock_now_ms();
+  char upn[PERSON_UPN_SIZE];
+  if (*request->query != '\0') {
+    struct person *person =
+        query_text(request->query, "user", upn, sizeof upn) ? directory_by_upn(graphsim->directory, upn) : NULL;
+    if (person == NULL)
+      answer_error(request->call, 404, "no such user; give ?user=UPN");
+    else
+      answer_value(request->call, person_value(graphsim, &values, person, now));
+  } else {
+    struct value *map = value_map(&values), *users = value_list(&values);
+    const struct list_node *people = &graphsim->directory->people;
+    for (struct list_node *node = people->next; node != people; node = node->next)
+      value_add(&values, users, person_value(graphsim, &values, LIST_ENTRY(node, struct person, node), now));
+    set_number(&values, map, "now_ms", now);
+    value_set(&values, map, "counters", counters_value(graphsim, &values));
+    value_set(&values, map, "faults", faults_value(graphsim, &values));
+    value_set(&values, map, "users", users);
+    answer_value(request->call, map);
+  }
+  values_release(&values);
+}
+
+static void serve_log(struct graphsim *graphsim, const struct http_server_request *request)
+{
+  int64_t after = 0;
+  char text[32];
+  if (*request->query != '\0' &&
+      (!query_text(request->query, "after", text, sizeof text) || !str_parse_int(text, 0, INT64_MAX, &after))) {
+    answer_error(request->call, 400, "give ?after=N, the number of an entry");
+    return;
+  }
+  struct buf body;
+  buf_init(&body, SIM_ANSWER_MAX);
+  journal_write(&graphsim->journal, after, &body);
+  answer_buf(request->call, 200, &body);
+  buf_release(&body);
+}
+
+/* ---- orders ---- */
+
+/* Each takes the body of its POST; an error becomes a 400. */
+
+static bool order_faults(struct graphsim *graphsim, const struct value *body, struct err *err)
+{
+  struct faults faults = {.seed = graphsim->faults.seed};
+  if (body->type != VALUE_LIST && value_count(body) > 0)
+    return err_set(err, ERR_INPUT, "give a list of faults, as [\"throttle:0.5\"]; [] ends all");
+  for (size_t i = 0; i < value_count(body); i++)
+    if (!faults_add(&faults, value_text(value_at(body, i), ""), err))
+      return false;
+  graphsim->faults = faults;
+  return true;
+}
+
+/* Whoever had the name keeps the id and gets a name that nobody asks for: so does a person whose UPN was given away. */
+static void take_name_from(struct graphsim *graphsim, struct person *person)
+{
+  char name[PERSON_UPN_SIZE];
+  snprintf(name, sizeof name, "former-%s@contoso.com", person->id);
+  directory_rename(graphsim->directory, person, name);
+}
+
+static bool order_users(struct graphsim *graphsim, const struct value *body, struct err *err)
+{
+  const char *upn = value_get_text(body, "upn", ""), *id = value_get_text(body, "id", NULL);
+  if (*upn == '\0' || strlen(upn) >= PERSON_UPN_SIZE)
+    return err_set(err, ERR_INPUT, "upn is missing or too long");
+  struct person *named = directory_by_upn(graphsim->directory, upn);
+  if (value_get_bool(body, "delete", false)) {
+    if (named == NULL)
+      return err_set(err, ERR_INPUT, "there is no such user");
+    directory_remove(graphsim->directory, named);
+    return true;
+  }
+  char derived[SEED_GUID_SIZE];
+  if (id == NULL) {
+    seed_guid(graphsim->options.seed, upn, derived);
+    id = named != NULL ? named->id : derived;
+  }
+  if (!str_is_guid(id))
+    return err_set(err, ERR_INPUT, "id must be a GUID");
+  struct person *identified = directory_by_id(graphsim->directory, id);
+  if (named != NULL && named == identified)
+    return true;
+  if (named != NULL)
+    take_name_from(graphsim, named);
+  if (identified != NULL)
+    directory_rename(graphsim->directory, identified, upn);
+  else
+    directory_add(graphsim->directory, upn, id);
+  return true;
+}
+
+static struct person *find_person(struct graphsim *graphsim, const struct value *body, struct err *err)
+{
+  struct person *person = directory_by_upn(graphsim->directory, value_get_text(body, "upn", ""));
+  if (person == NULL)
+    err_set(err, ERR_INPUT, "upn is missing or nobody's");
+  return person;
+}
+
+static bool order_teams(struct graphsim *graphsim, const struct value *body, struct err *err)
+{
+  struct person *person = find_person(graphsim, body, err);
+  const char *text = value_get_text(body, "availability", NULL);
+  if (person == NULL)
+    return false;
+  if (text == NULL) {
+    person->has_client = false;
+    return true;
+  }
+  enum availability availability = availability_parse(text);
+  if (availability == AVAILABILITY_UNKNOWN)
+    return err_set(err, ERR_INPUT, "availability: not one that Teams knows; null ends the client's session");
+  person_set_client(person, availability, value_get_text(body, "activity", text), clock_now_ms());
+  return true;
+}
+
+static bool order_preferred(struct graphsim *graphsim, const struct value *body, struct err *err)
+{
+  struct person *person = find_person(graphsim, body, err);
+  const char *text = value_get_text(body, "availability", NULL);
+  enum presence presence = PRESENCE_NONE;
+  if (person == NULL)
+    return false;
+  if (text != NULL && !presence_parse_pair(PLANE_PREFERRED, text, value_get_text(body, "activity", text), &presence))
+    return err_set(err, ERR_INPUT, "not a presence that a person can choose; null takes the choice back");
+  person_set_preferred(person, presence, clock_now_ms(), -1);
+  return true;
+}
+
+static const struct {
+  const char *path;
+  bool (*order)(struct graphsim *graphsim, const struct value *body, struct err *err);
+} orders[] = {
+    {"/sim/faults", order_faults},
+    {"/sim/users", order_users},
+    {"/sim/teams", order_teams},
+    {"/sim/preferred", order_preferred},
+};
+
+static void serve_order(struct graphsim *graphsim, const struct http_server_request *request)
+{
+  struct values values = {0};
+  struct value *body;
+  struct err err = ERR_INIT;
+  for (size_t i = 0; i < COUNT_OF(orders); i++) {
+    if (strcmp(orders[i].path, request->path) != 0)
+      continue;
+    if (json_parse(graphsim->json, request->body, request->body_length, &values, &body, &err) &&
+        orders[i].order(graphsim, body, &err))
+      http_call_answer(request->call, 204, NULL, NULL, 0);
+    else
+      answer_error(request->call, 400, err.text);
+    values_release(&values);
+    return;
+  }
+  answer_error(request->call, 404, "POST goes to /sim/faults, /sim/users, /sim/teams or /sim/preferred");
+}
+
+void sim_serve(void *context, const struct http_server_request *request)
+{
+  struct graphsim *graphsim = context;
+  bool get = strcmp(request->method, "GET") == 0;
+  if (get && strcmp(request->path, "/sim/state") == 0)
+    serve_state(graphsim, request);
+  else if (get && strcmp(request->path, "/sim/log") == 0)
+    serve_log(graphsim, request);
+  else if (strcmp(request->method, "POST") == 0)
+    serve_order(graphsim, request);
+  else
+    answer_error(request->call, 404, "GET /sim/state, /sim/state?user=UPN or /sim/log?after=N");
+}

@@ -1,0 +1,27 @@
+#include "model/decision.h"
+
+#include <string.h>
+
+const char *decision_kind_str(enum decision_kind kind)
+{
+  switch (kind) {
+  case DECISION_SHOW:
+    return "show";
+  case DECISION_CLEAR:
+    return "clear";
+  case DECISION_KEEP:
+    return "keep";
+  }
+  return "unknown";
+}
+
+enum availability decision_availability(const struct decision *decision)
+{
+  return presence_availability(decision->preferred != PRESENCE_NONE ? decision->preferred : decision->session);
+}
+
+bool decision_equal(const struct decision *a, const struct decision *b)
+{
+  return a->kind == b->kind && a->session == b->session && a->preferred == b->preferred && a->hold_ms == b->hold_ms &&
+         strcmp(a->message, b->message) == 0;
+}

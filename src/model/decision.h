@@ -1,0 +1,39 @@
+/* What a ruleset says about one event: checked, bounded, complete. A value. */
+#ifndef MODEL_DECISION_H
+#define MODEL_DECISION_H
+
+#include "model/presence.h"
+
+enum {
+  DECISION_RULE_SIZE = 161,     /* "rule "coaching, team B"", "reasons.LUNCH", "states.Ready", "unmatched" */
+  DECISION_PLACE_SIZE = 257,    /* "contoso.lua:12" */
+  DECISION_MESSAGE_SIZE = 1121, /* 280 characters of at most 4 bytes */
+};
+
+enum decision_kind {
+  DECISION_SHOW,  /* this contribution from `since` on */
+  DECISION_CLEAR, /* this UCC contributes nothing */
+  DECISION_KEEP,  /* this UCC's contribution stays exactly as it was */
+};
+
+struct decision {
+  enum decision_kind kind;
+  enum presence
+      session; /* PRESENCE_NONE: the plane is not named. The carrier session is added later, in agent_desired() */
+  enum presence preferred; /* PRESENCE_NONE: likewise */
+  int64_t hold_ms;         /* counted from `since`: `expires`, or the ruleset's max_hold. 0 unless kind is SHOW */
+  bool expires_given;      /* hold_ms was said by the rule, not by max_hold */
+  char message[DECISION_MESSAGE_SIZE]; /* "" for none; placeholders filled in */
+  char rule[DECISION_RULE_SIZE];
+  char place[DECISION_PLACE_SIZE];
+  bool unmatched;      /* no rule, reason or state answered */
+  uint32_t generation; /* of the ruleset that decided */
+};
+
+const char *decision_kind_str(enum decision_kind kind);
+/* What colleagues would see of it, for the order among UCCs (interface 4). */
+enum availability decision_availability(const struct decision *decision);
+/* Same kind, planes, hold and message: nothing to do for Graph. */
+bool decision_equal(const struct decision *a, const struct decision *b);
+
+#endif

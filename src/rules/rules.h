@@ -1,0 +1,54 @@
+/* A ruleset (interface 4): loaded, linted and evaluated in a VM of its own. A rule is a pure function
+ * (event, agent) -> decision; what it returns is checked here as if it came from the network.
+ *
+ * The language itself is lua/ruleset.lua, a trusted module; this room gives it files, budgets and values. */
+#ifndef RULES_RULES_H
+#define RULES_RULES_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/value.h"
+#include "model/decision.h"
+#include "model/event.h"
+
+struct ruleset;
+
+struct rules_limits {
+  int64_t decision_cpu_ms, load_cpu_ms;
+  size_t decision_memory_bytes, load_memory_bytes;
+};
+
+/* The agent as a rule function sees it: `agent.upn` and `agent.states[ucc]`. */
+struct rules_agent_state {
+  const char *ucc, *state;
+};
+struct rules_agent {
+  const char *upn;
+  const struct rules_agent_state *states;
+  size_t state_count;
+};
+
+/* path NULL: the built-in default ruleset, called "default.lua". Errors are ERR_CONFIG: "FILE:LINE: WHAT; REMEDY". */
+struct ruleset *ruleset_load(const char *path, const struct rules_limits *limits, uint32_t generation, struct err *err)
+    MUST_CHECK;
+void ruleset_free(struct ruleset *ruleset); /* NULL is fine */
+
+const char *ruleset_name(const struct ruleset *ruleset);
+const char *ruleset_path(const struct ruleset *ruleset);
+uint32_t ruleset_generation(const struct ruleset *ruleset);
+size_t ruleset_memory_bytes(const struct ruleset *ruleset);
+
+/* Decides. since_ms: the beginning of the present (state, reason). A raising rule is answered by the ruleset's
+ * `on_error`, so this always gives a decision; false means that even that failed, and then the caller keeps what was.
+ * *ret_trouble (ERR_NONE when there is none) says what went wrong on the way: one line with the author's file:line. */
+bool ruleset_decide(
+    struct ruleset *ruleset, const struct event *event, int64_t since_ms, const struct rules_agent *agent,
+    struct decision *ret_decision, struct err *ret_trouble) MUST_CHECK;
+
+/* Why: a list of {rule=, place=, verdict="matched"|"did not match"|"not reached", why="state is \"Ready\", not ..."} in
+ * `values`, for `eval`. */
+bool ruleset_explain(
+    struct ruleset *ruleset, const struct event *event, int64_t since_ms, const struct rules_agent *agent,
+    struct values *values, struct value **ret_steps, struct err *err) MUST_CHECK;
+
+#endif

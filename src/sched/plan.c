@@ -1,0 +1,163 @@
+#include "base/clock.h"
+#include "sched/sched.h"
+
+/* An Available session is refreshed this long after it was set: before its fade at 5 minutes, with room for a busy
+ * minute. */
+#define REFRESH_AVAILABLE_MS (255 * CLOCK_SECOND)
+/* Agents that were set together are refreshed apart, over this span. */
+#define REFRESH_SPREAD_MS (15 * CLOCK_SECOND)
+/* Others are refreshed this long before they expire, or a tenth of the lease if that is less. */
+#define REFRESH_BEFORE_MS (2 * CLOCK_MINUTE)
+/* Ends that differ by less are the same: Graph counts whole seconds from its own receipt. */
+#define SAME_END_MS (2 * CLOCK_SECOND)
+
+static int64_t least(int64_t a, int64_t b)
+{
+  return a < b ? a : b;
+}
+
+static int64_t spread(const struct agent *agent)
+{
+  /* Fibonacci hashing: neighbouring keys lie far apart. */
+  return (int64_t)((uint64_t)agent->key * UINT64_C(0x9E3779B97F4A7C15) >> 32) % REFRESH_SPREAD_MS;
+}
+
+/* What the slot holds at `now`: an ended one holds nothing, and nobody needs to clear it. */
+static struct slot alive(struct slot slot, int64_t now)
+{
+  return now < slot.until_ms ? slot : (struct slot){0};
+}
+
+static int64_t session_duration(int64_t until_ms, int64_t now, int64_t lease_ms)
+{
+  int64_t duration = least(least(until_ms - now, lease_ms), PRESENCE_SESSION_MAX_MS);
+  return duration < PRESENCE_SESSION_MIN_MS ? PRESENCE_SESSION_MIN_MS : duration;
+}
+
+/* When the session that stands must be sent again to go on standing; CLOCK_NEVER if it outlasts the hold. */
+static int64_t session_refresh(
+    const struct agent *agent, const struct slot *session, int64_t hold_until_ms, int64_t lease_ms)
+{
+  int64_t at = CLOCK_NEVER;
+  if (session->presence == SESSION_AVAILABLE && hold_until_ms > session->set_ms + PRESENCE_FADE_MS)
+    at = session->set_ms + REFRESH_AVAILABLE_MS + spread(agent);
+  if (session->until_ms + SAME_END_MS < hold_until_ms)
+    at = least(at, session->until_ms - least(REFRESH_BEFORE_MS, lease_ms / 10) - spread(agent));
+  return at;
+}
+
+static bool same_end(int64_t a, int64_t b)
+{
+  return a - b < SAME_END_MS && b - a < SAME_END_MS;
+}
+
+struct sched_plan sched_plan(const struct agent *agent, const struct desired *desired, int64_t now, int64_t lease_ms)
+{
+  struct slot session = alive(agent->confirmed.session, now), preferred = alive(agent->confirmed.preferred, now);
+  struct message_slot message =
+      now < agent->confirmed.message.until_ms ? agent->confirmed.message : (struct message_slot){0};
+  uint64_t hash = agent_message_hash(desired->message);
+  struct sched_plan plan = {.step = STEP_NONE, .next_ms = desired->changes_ms};
+
+  if (desired->session != PRESENCE_NONE) {
+    bool stands = session.presence == desired->session && !session.unsure;
+    int64_t refresh = stands ? session_refresh(agent, &session, desired->until_ms, lease_ms) : now;
+    if (refresh <= now) {
+      int64_t duration = session_duration(desired->until_ms, now, lease_ms);
+      return (struct sched_plan){
+          .step = STEP_SET_SESSION,
+          .refresh = stands,
+          .presence = desired->session,
+          .duration_ms = duration,
+          .until_ms = now + duration};
+    }
+    plan.next_ms = least(plan.next_ms, refresh);
+  }
+  if (desired->preferred != PRESENCE_NONE && (preferred.presence != desired->preferred || preferred.unsure ||
+                                              !same_end(preferred.until_ms, desired->until_ms))) {
+    int64_t duration = desired->until_ms - now;
+    return (struct sched_plan){
+        .step = STEP_SET_PREFERRED,
+        .presence = desired->preferred,
+        .duration_ms = duration < CLOCK_MINUTE ? CLOCK_MINUTE : duration,
+        .until_ms = desired->until_ms};
+  }
+  if (hash != 0 && (message.hash != hash || message.unsure || !same_end(message.until_ms, desired->until_ms)))
+    return (struct sched_plan){
+        .step = STEP_SET_MESSAGE, .message = desired->message, .message_hash = hash, .until_ms = desired->until_ms};
+
+  if (hash == 0 && (message.hash != 0 || message.unsure))
+    return (struct sched_plan){.step = STEP_CLEAR_MESSAGE};
+  if (desired->preferred == PRESENCE_NONE && (preferred.presence != PRESENCE_NONE || preferred.unsure))
+    return (struct sched_plan){.step = STEP_CLEAR_PREFERRED};
+  if (desired->session == PRESENCE_NONE && (session.presence != PRESENCE_NONE || session.unsure))
+    return (struct sched_plan){.step = STEP_CLEAR_SESSION};
+  return plan;
+}
+
+static void mark_unsure(struct slot *slot, int64_t until_ms, int64_t now)
+{
+  *slot = alive(*slot, now);
+  slot->unsure = true;
+  if (slot->until_ms < until_ms)
+    slot->until_ms = until_ms;
+}
+
+/* An unsure slot counts until the later of the old end and the new one; a minute more, because Graph counts from its
+ * own receipt of a request that may have been on its way for a while. */
+void sched_sent(struct agent *agent, const struct sched_plan *plan, int64_t now)
+{
+  struct confirmed *c = &agent->confirmed;
+  switch (plan->step) {
+  case STEP_SET_SESSION:
+    if (!plan->refresh)
+      mark_unsure(&c->session, plan->until_ms + CLOCK_MINUTE, now);
+    break;
+  case STEP_SET_PREFERRED:
+    mark_unsure(&c->preferred, now + plan->duration_ms + CLOCK_MINUTE, now);
+    break;
+  case STEP_SET_MESSAGE:
+    c->message.unsure = true;
+    if (c->message.until_ms < plan->until_ms + CLOCK_MINUTE)
+      c->message.until_ms = plan->until_ms + CLOCK_MINUTE;
+    break;
+  case STEP_CLEAR_MESSAGE:
+    c->message.unsure = true;
+    break;
+  case STEP_CLEAR_PREFERRED:
+    c->preferred.unsure = true;
+    break;
+  case STEP_CLEAR_SESSION:
+    c->session.unsure = true;
+    break;
+  case STEP_NONE:
+    break;
+  }
+}
+
+void sched_applied(struct agent *agent, const struct sched_plan *plan, int64_t sent_ms)
+{
+  struct confirmed *c = &agent->confirmed;
+  switch (plan->step) {
+  case STEP_SET_SESSION:
+    c->session = (struct slot){plan->presence, false, sent_ms, sent_ms + plan->duration_ms};
+    break;
+  case STEP_SET_PREFERRED:
+    c->preferred = (struct slot){plan->presence, false, sent_ms, plan->until_ms};
+    break;
+  case STEP_SET_MESSAGE:
+    c->message = (struct message_slot){plan->message_hash, false, plan->until_ms};
+    break;
+  case STEP_CLEAR_MESSAGE:
+    c->message = (struct message_slot){0};
+    break;
+  case STEP_CLEAR_PREFERRED:
+    c->preferred = (struct slot){0};
+    break;
+  case STEP_CLEAR_SESSION:
+    c->session = (struct slot){0};
+    break;
+  case STEP_NONE:
+    break;
+  }
+}

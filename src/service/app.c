@@ -1,0 +1,364 @@
+/* One app registration: its token, its gates, its budget, and the requests that go out under them. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "service/internal.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* Graph counts our requests as it receives them, and the way there is not always equally long. */
+#define BUDGET_MARGIN_MS 500
+/* What a Retry-After leaves open: its seconds count from a clock that is not ours. */
+#define RETRY_AFTER_MARGIN_MS 250
+#define THROTTLE_BASE_MS (5 * CLOCK_SECOND) /* where Retry-After is missing */
+#define THROTTLE_CAP_MS (10 * CLOCK_MINUTE)
+#define AUTH_BASE_MS (30 * CLOCK_SECOND) /* after a second 401, and between token requests that are refused */
+#define AUTH_CAP_MS (10 * CLOCK_MINUTE)
+#define TOKEN_BASE_MS (1 * CLOCK_SECOND) /* between token requests that fail for a passing cause */
+#define TOKEN_CAP_MS (5 * CLOCK_MINUTE)
+#define TROUBLE_EVERY_MS CLOCK_MINUTE /* one line a minute about failing requests */
+
+void app_init(
+    struct app *app, struct service *service, const struct config *config, const struct config_account *account,
+    const struct wiped *secret)
+{
+  *app = (struct app){
+      .service = service,
+      .label = account->id,
+      .secret = secret,
+      .connections = config->connections,
+      .endpoint = {account->authority, account->graph, account->tenant_id, account->client_id}};
+  snprintf(app->key, sizeof app->key, "%s %s %s", account->graph, account->tenant_id, account->client_id);
+  sched_budget_init(&app->presence, (size_t)account->requests_per_30_seconds, 30 * CLOCK_SECOND, BUDGET_MARGIN_MS);
+  sched_budget_init(&app->lookups, (size_t)account->lookups_per_10_seconds, 10 * CLOCK_SECOND, BUDGET_MARGIN_MS);
+  list_init(&app->waiting);
+  list_init(&app->outgoing);
+  list_init(&app->flying);
+}
+
+static void request_free(struct request *request)
+{
+  list_remove(&request->link);
+  free(request->message);
+  if (request->owns_context)
+    free(request->context);
+  free(request);
+}
+
+static void drop_all(struct app *app, struct list_node *list)
+{
+  while (!list_empty(list)) {
+    struct request *request = LIST_ENTRY(list_first(list), struct request, link);
+    if (request->exchange != NULL)
+      app->service->setup.ports.cancel(app->service->setup.ports.context, request->exchange);
+    request_free(request);
+  }
+}
+
+void app_release(struct app *app)
+{
+  if (app->token_exchange != NULL)
+    app->service->setup.ports.cancel(app->service->setup.ports.context, app->token_exchange);
+  drop_all(app, &app->waiting);
+  drop_all(app, &app->outgoing);
+  drop_all(app, &app->flying);
+  wiped_release(&app->token.bearer);
+  sched_budget_release(&app->presence);
+  sched_budget_release(&app->lookups);
+}
+
+static void new_guid(const struct service *service, char to[40])
+{
+  unsigned char b[16];
+  service->setup.ports.random(service->setup.ports.context, b, sizeof b);
+  b[6] = (unsigned char)((b[6] & 0x0F) | 0x40); /* version 4, RFC 9562 */
+  b[8] = (unsigned char)((b[8] & 0x3F) | 0x80);
+  snprintf(
+      to, 40, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3], b[4],
+      b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+}
+
+/* ---- token */
+
+static bool has_token(const struct app *app, int64_t now)
+{
+  return app->token.bearer.length > 0 && now < app->token.expires_ms;
+}
+
+static void on_token(void *context, const struct graph_reply *reply)
+{
+  struct app *app = context;
+  int64_t now = service_now(app->service), retry_after;
+  struct graph_token token = {0};
+  struct err err = ERR_INIT;
+  app->token_exchange = NULL;
+  enum graph_token_verdict verdict =
+      graph_parse_token(app->service->setup.json, reply, now, &token, &retry_after, &err);
+  if (verdict == GRAPH_TOKEN_OK) {
+    wiped_release(&app->token.bearer);
+    app->token = token;
+    app->token_serial++;
+    if (app->token_trouble.kind != ERR_NONE)
+      log_info("account %s: a token again", app->label);
+    app->token_trouble = (struct err)ERR_INIT;
+    app->token_refused = false;
+    app->token_attempts = 0;
+    return;
+  }
+  app->token_attempts++;
+  app->token_refused = verdict == GRAPH_TOKEN_REFUSED;
+  int64_t wait = app->token_refused
+                     ? sched_backoff(app->token_attempts, 2 * AUTH_BASE_MS, AUTH_CAP_MS, service_random(app->service))
+                     : sched_backoff(app->token_attempts, TOKEN_BASE_MS, TOKEN_CAP_MS, service_random(app->service));
+  if (retry_after >= 0 && wait < retry_after + RETRY_AFTER_MARGIN_MS)
+    wait = retry_after + RETRY_AFTER_MARGIN_MS;
+  app->token_next_try_ms = now + wait;
+  if (strcmp(app->token_trouble.text, err.text) != 0)
+    log_at(app->token_refused ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "account %s: no new token: %s", app->label, err.text);
+  app->token_trouble = err;
+}
+
+/* One request at a time; a token that still holds is kept while its renewal fails (facts 5.4). */
+static void renew_token(struct app *app, int64_t now)
+{
+  if (app->token_exchange != NULL || now < app->token_next_try_ms || now < app->auth_until_ms)
+    return;
+  if (has_token(app, now) && now < app->token.refresh_ms)
+    return;
+  struct graph_request request;
+  char guid[40];
+  new_guid(app->service, guid);
+  graph_encode_token(&app->endpoint, app->secret, &request);
+  app->requests[GRAPH_TOKEN]++;
+  const struct ports *ports = &app->service->setup.ports;
+  app->token_exchange = ports->send(ports->context, &request, NULL, guid, false, on_token, app);
+  graph_request_release(&request);
+}
+
+/* ---- requests */
+
+static struct sched_budget *budget_of(struct app *app, enum graph_operation_kind kind)
+{
+  return kind == GRAPH_LOOKUP ? &app->lookups : &app->presence;
+}
+
+static int64_t closed_until(const struct app *app)
+{
+  return app->gate_until_ms > app->auth_until_ms ? app->gate_until_ms : app->auth_until_ms;
+}
+
+bool app_open(const struct app *app, enum graph_operation_kind kind, int64_t now)
+{
+  size_t most = app->suspect ? 1 : (size_t)app->connections;
+  return has_token(app, now) && now >= closed_until(app) && app->in_flight < most &&
+         now >= sched_budget_next(budget_of((struct app *)app, kind));
+}
+
+static void go_out(struct app *app, struct request *request, int64_t now)
+{
+  list_remove(&request->link);
+  list_add_tail(&app->outgoing, &request->link);
+  app->in_flight++;
+  sched_budget_use(budget_of(app, request->operation.kind), now);
+}
+
+struct request *app_submit(
+    struct app *app, const struct graph_operation *operation, service_on_done *on_done, void *context)
+{
+  struct request *request = must_alloc(sizeof *request);
+  request->app = app;
+  request->operation = *operation;
+  request->message = operation->message == NULL ? NULL : must_strdup(operation->message);
+  request->operation.message = request->message;
+  request->on_done = on_done;
+  request->context = context;
+  list_add_tail(&app->waiting, &request->link);
+  return request;
+}
+
+void app_prepare(struct app *app, int64_t now)
+{
+  renew_token(app, now);
+  for (struct list_node *node = app->waiting.next, *next; node != &app->waiting; node = next) {
+    next = node->next;
+    struct request *request = LIST_ENTRY(node, struct request, link);
+    if (app_open(app, request->operation.kind, now))
+      go_out(app, request, now);
+  }
+}
+
+/* ---- outcomes */
+
+static void close_gate(struct app *app, const struct outcome *outcome, int64_t now)
+{
+  int64_t wait = outcome->retry_after_ms + RETRY_AFTER_MARGIN_MS;
+  if (outcome->retry_after_ms < 0) {
+    if (now >= app->gate_until_ms) /* the other replies of the same burst say nothing new */
+      app->throttle_attempts++;
+    wait = sched_backoff(app->throttle_attempts, 2 * THROTTLE_BASE_MS, THROTTLE_CAP_MS, service_random(app->service));
+  }
+  int64_t until = now + wait;
+  if (until <= app->gate_until_ms) /* a later, shorter one never shortens it */
+    return;
+  char text[CLOCK_TEXT_SIZE], at[CLOCK_TEXT_SIZE];
+  if (now >= app->gate_until_ms)
+    log_warn(
+        "account %s: Graph asks for a pause of %s%s; nothing is sent until %s (request-id %s)", app->label,
+        clock_short_duration(wait, text), outcome->retry_after_ms < 0 ? " (our guess: Retry-After is missing)" : "",
+        clock_rfc3339(until, at), *outcome->request_id == '\0' ? "none" : outcome->request_id);
+  app->throttled_ms += until - (now > app->gate_until_ms ? now : app->gate_until_ms);
+  app->gate_until_ms = until;
+  if (app->service->setup.store != NULL)
+    store_set_gate(app->service->setup.store, app->key, until);
+}
+
+/* A token that Graph does not take is thrown away and another tried, once. If that one is not taken either, it is not
+ * the token: the account closes, and one request at a time finds out when it is over. */
+static void doubt_token(struct app *app, const struct request *request, const struct outcome *outcome, int64_t now)
+{
+  if (request->token_serial != app->token_serial || app->token.bearer.length == 0)
+    return; /* it went out with a token that is thrown away already */
+  wiped_release(&app->token.bearer);
+  if (!app->suspect) {
+    app->suspect = true;
+    return;
+  }
+  app->auth_attempts++;
+  int64_t wait = AUTH_BASE_MS;
+  for (int i = 1; i < app->auth_attempts && wait < AUTH_CAP_MS; i++)
+    wait *= 2;
+  app->auth_until_ms = now + (wait < AUTH_CAP_MS ? wait : AUTH_CAP_MS);
+  char text[CLOCK_TEXT_SIZE];
+  log_error(
+      "account %s: Graph refuses a fresh token (401 %s %s); nothing is sent for %s; check the app registration's "
+      "permissions and admin consent, and whether Graph and Cloud belong together (request-id %s)",
+      app->label, outcome->code, outcome->detail, clock_short_duration(app->auth_until_ms - now, text),
+      *outcome->request_id == '\0' ? "none" : outcome->request_id);
+}
+
+/* An outage hits every agent: one line says it, and one a minute that it lasts. */
+static void tell_trouble(struct app *app, const struct request *request, const struct outcome *outcome, int64_t now)
+{
+  app->trouble_count++;
+  if (now < app->trouble_logged_ms + TROUBLE_EVERY_MS)
+    return;
+  log_warn(
+      "account %s: %s: %s%s%d %s %s; it is tried again (%" PRIu64 " such failure%s; request-id %s, "
+      "client-request-id %s)",
+      app->label, graph_operation_str(request->operation.kind), outcome->status == 0 ? "no answer" : "answered",
+      outcome->status == 0 ? ": " : " ", outcome->status, outcome->code, outcome->detail, app->trouble_count,
+      app->trouble_count == 1 ? "" : "s", *outcome->request_id == '\0' ? "none" : outcome->request_id,
+      request->client_request_id);
+  app->trouble_logged_ms = now;
+  app->trouble_count = 0;
+}
+
+static void learn(struct app *app, const struct request *request, const struct outcome *outcome, int64_t now)
+{
+  app->outcomes[outcome->kind]++;
+  bool passing = outcome->kind == OUTCOME_TRY_LATER || outcome->kind == OUTCOME_UNKNOWN;
+  if (outcome->kind == OUTCOME_THROTTLED || (passing && outcome->retry_after_ms >= 0))
+    close_gate(app, outcome, now);
+  if (passing)
+    tell_trouble(app, request, outcome, now);
+  if (outcome->status == 503)
+    app->fresh_connection = true;
+  if (outcome->kind == OUTCOME_TOKEN_STALE) {
+    doubt_token(app, request, outcome, now);
+    return;
+  }
+  if (outcome->status != 0 && !passing && request->token_serial == app->token_serial) {
+    app->suspect = false; /* whatever Graph said, it took the token */
+    app->auth_attempts = 0;
+  }
+  if (outcome->kind == OUTCOME_APPLIED || outcome->kind == OUTCOME_GONE)
+    app->throttle_attempts = 0;
+}
+
+static void on_reply(void *context, const struct graph_reply *reply)
+{
+  struct request *request = context;
+  struct app *app = request->app;
+  int64_t now = service_now(app->service);
+  struct outcome outcome;
+  graph_classify(app->service->setup.json, request->operation.kind, reply, now, &outcome);
+  must(str_copy(outcome.client_request_id, sizeof outcome.client_request_id, request->client_request_id));
+  request->exchange = NULL;
+  app->in_flight--;
+  learn(app, request, &outcome, now);
+  log_debug(
+      "account %s: %s %s: %s %d (request-id %s, client-request-id %s)", app->label,
+      graph_operation_str(request->operation.kind), request->operation.user, outcome_kind_str(outcome.kind),
+      outcome.status, outcome.request_id, request->client_request_id);
+  if (outcome.kind == OUTCOME_TOKEN_STALE && !request->once && !request->retried) {
+    request->retried = true;
+    list_remove(&request->link);
+    list_add_tail(&app->waiting, &request->link);
+    return;
+  }
+  list_remove(&request->link);
+  request->on_done(request->context, &outcome, reply);
+  request_free(request);
+}
+
+static void send_one(struct app *app, struct request *request)
+{
+  const struct ports *ports = &app->service->setup.ports;
+  struct graph_request encoded;
+  struct err err = ERR_INIT;
+  bool ok = graph_encode(&app->endpoint, &request->operation, &encoded, &err);
+  if (!ok) {
+    /* Every presence and duration was checked on its way here. */
+    log_error("account %s: %s", app->label, err.text);
+    must(ok);
+  }
+  new_guid(app->service, request->client_request_id);
+  request->token_serial = app->token_serial;
+  request->sent_ms = service_now(app->service);
+  app->requests[request->operation.kind]++;
+  list_remove(&request->link);
+  list_add_tail(&app->flying, &request->link);
+  request->exchange = ports->send(
+      ports->context, &encoded, &app->token.bearer, request->client_request_id, app->fresh_connection, on_reply,
+      request);
+  app->fresh_connection = false;
+  graph_request_release(&encoded);
+}
+
+void app_send(struct app *app)
+{
+  while (!list_empty(&app->outgoing))
+    send_one(app, LIST_ENTRY(list_first(&app->outgoing), struct request, link));
+}
+
+static int64_t latest(int64_t a, int64_t b)
+{
+  return a > b ? a : b;
+}
+
+int64_t app_next(const struct app *app, bool ready, int64_t now)
+{
+  int64_t next = CLOCK_NEVER;
+  if (app->token_exchange == NULL) {
+    int64_t renewal = has_token(app, now) ? app->token.refresh_ms : 0;
+    next = latest(renewal, latest(app->token_next_try_ms, app->auth_until_ms));
+  }
+  bool lookups = false, presence = ready;
+  for (struct list_node *node = app->waiting.next; node != &app->waiting; node = node->next) {
+    bool lookup = LIST_ENTRY(node, struct request, link)->operation.kind == GRAPH_LOOKUP;
+    lookups = lookups || lookup;
+    presence = presence || !lookup;
+    if (lookups && presence)
+      break;
+  }
+  /* With the connections full, the next reply is what wakes us. */
+  if (!has_token(app, now) || app->in_flight >= (app->suspect ? 1 : (size_t)app->connections))
+    return next;
+  int64_t open = closed_until(app);
+  if (lookups && latest(open, sched_budget_next(&app->lookups)) < next)
+    next = latest(open, sched_budget_next(&app->lookups));
+  if (presence && latest(open, sched_budget_next(&app->presence)) < next)
+    next = latest(open, sched_budget_next(&app->presence));
+  return next;
+}

@@ -1,0 +1,141 @@
+/* What the files of this room share: service.c (the turn), pipeline.c (events and outcomes), identity.c (names and
+ * lookups), app.c (token, gate, requests), status.c (views), tally.c (bounded counts by text). */
+#ifndef SERVICE_INTERNAL_H
+#define SERVICE_INTERNAL_H
+
+#include "sched/sched.h"
+#include "service/service.h"
+
+/* ---- tally: how often a text was seen; at most TALLY_MAX different ones, the rest under "others" */
+
+enum { TALLY_MAX = 200 };
+struct tally {
+  struct tally_entry {
+    char *text;
+    uint64_t count;
+  } * entries;
+  size_t count;
+  uint64_t others;
+};
+bool tally_add(struct tally *tally, const char *text); /* true: the first time */
+void tally_release(struct tally *tally);
+
+/* ---- app: one app registration in one tenant; accounts that name the same pair share it */
+
+struct request {
+  struct list_node link; /* in waiting, outgoing or flying */
+  struct app *app;
+  struct graph_operation operation; /* its message is ours */
+  char *message;
+  service_on_done *on_done;
+  void *context;
+  bool owns_context;     /* free() it with the request */
+  uint64_t token_serial; /* of the token it went out with */
+  bool retried;          /* after a 401 */
+  bool once;             /* no second try after a 401 here: the sender decides what is wanted by then */
+  int64_t sent_ms;
+  char client_request_id[40];
+  void *exchange;
+};
+
+struct app {
+  struct service *service;
+  char key[600];     /* "authority tenant client": of the gate's row */
+  const char *label; /* the first account's id */
+  struct graph_endpoint endpoint;
+  const struct wiped *secret;
+  int connections;
+  /* token */
+  struct graph_token token; /* empty bearer: none */
+  uint64_t token_serial;
+  void *token_exchange;
+  int token_attempts;
+  int64_t token_next_try_ms;
+  struct err token_trouble; /* ERR_NONE while the last request went well */
+  bool token_refused;
+  /* 401: one new token is tried; a second 401 closes the account until auth_until_ms, and one request at a time probes
+   */
+  bool suspect;
+  int auth_attempts;
+  int64_t auth_until_ms;
+  /* 429 and Retry-After: closed for every Graph request, not for the token endpoint */
+  int64_t gate_until_ms;
+  int throttle_attempts;
+  bool fresh_connection; /* the next request takes a new one (facts 3.2) */
+  struct sched_budget presence, lookups;
+  struct list_node waiting, outgoing, flying;
+  size_t in_flight; /* outgoing and flying */
+  /* figures */
+  uint64_t requests[GRAPH_OPERATION_KINDS], outcomes[OUTCOME_UNKNOWN + 1];
+  int64_t throttled_ms;
+  int64_t trouble_logged_ms;
+  uint64_t trouble_count;
+};
+
+void app_init(
+    struct app *app, struct service *service, const struct config *config, const struct config_account *account,
+    const struct wiped *secret);
+void app_release(struct app *app);
+/* May one more request of that kind go now? */
+bool app_open(const struct app *app, enum graph_operation_kind kind, int64_t now);
+/* The result may be adjusted (once, owns_context) until the next turn. */
+struct request *app_submit(
+    struct app *app, const struct graph_operation *operation, service_on_done *on_done, void *context);
+/* Gets or renews the token when it is time, and moves waiting requests to outgoing while the account is open. */
+void app_prepare(struct app *app, int64_t now);
+/* After the commit: sends what is outgoing. */
+void app_send(struct app *app);
+/* The next moment at which app_prepare() has something to do; CLOCK_NEVER. ready: agents wait in its queue. */
+int64_t app_next(const struct app *app, bool ready, int64_t now);
+
+/* ---- service */
+
+struct service {
+  struct service_setup setup;
+  struct app *apps;
+  size_t app_count;
+  size_t *app_of_account;
+  struct sched sched;
+  struct heap lookups; /* of agent_name.due */
+  struct event *scratch;
+  struct decision decision;
+  uint64_t accepted, duplicates, stale, refused, reused_ids, future, unknown_fields, decisions, rule_errors, no_account;
+  struct tally unmatched, future_uccs, unserved, unknown_field_names;
+  char rule_trouble[sizeof(((struct err *)NULL)->text)];
+  int64_t rule_trouble_ms;
+  uint64_t rule_trouble_more;
+};
+
+int64_t service_now(const struct service *service);
+uint32_t service_random(const struct service *service);
+struct app *service_app(const struct service *service, const struct agent *agent); /* NULL without an account */
+
+/* pipeline.c */
+/* Puts the agent where it belongs now: idle, waiting, ready or parked. Not while it is in flight. */
+void pipeline_settle(struct service *service, struct agent *agent, int64_t now);
+/* Sends the agent's next request; it is ready and its account open. */
+void pipeline_launch(struct service *service, struct agent *agent, int64_t now);
+void pipeline_park(struct service *service, struct agent *agent, enum park_cause cause, const char *detail);
+/* Out of PHASE_PARKED, with a clean slate; then settle it. */
+void pipeline_free_parked(struct service *service, struct agent *agent);
+void pipeline_decide_again(struct service *service, struct agent *agent, struct contribution *contribution);
+/* A new agent of that account, known to the schedule. */
+struct agent *pipeline_new_agent(struct service *service, int account);
+/* The agent shows nothing, has no names and no contributions: it goes. True: it is gone. */
+bool pipeline_drop_if_empty(struct service *service, struct agent *agent, int64_t now);
+
+/* identity.c */
+struct agent_name *identity_name(struct service *service, int account, const char *name);
+/* Asks for the ids of the agent's names that have none, unless that is under way; at_once: without waiting for the next
+ * try after a failure. */
+void identity_want(struct service *service, struct agent *agent, bool at_once, int64_t now);
+/* Is a lookup due that a 404 asked for? */
+bool identity_checking(const struct agent *agent);
+/* The presence service does not know the id: looks its names up once more. */
+void identity_check(struct service *service, struct agent *agent, int64_t now);
+/* Starts the lookups that are due. */
+void identity_turn(struct service *service, int64_t now);
+/* After loading: verifications and retries go on where they were, and who was unknown is parked again. */
+void identity_start(struct service *service);
+
+#endif

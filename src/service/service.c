@@ -1,0 +1,233 @@
+/* The turn: what is due, the group commit, what goes out. */
+#include "service/service.h"
+#include "base/clock.h"
+#include "base/str.h"
+#include "service/internal.h"
+
+#include <string.h>
+
+int64_t service_now(const struct service *service)
+{
+  return service->setup.ports.now(service->setup.ports.context);
+}
+
+uint32_t service_random(const struct service *service)
+{
+  uint32_t random;
+  service->setup.ports.random(service->setup.ports.context, &random, sizeof random);
+  return random;
+}
+
+struct app *service_app(const struct service *service, const struct agent *agent)
+{
+  return agent->account == AGENT_NO_ACCOUNT ? NULL : &service->apps[service->app_of_account[agent->account]];
+}
+
+static bool same_app(const struct config_account *a, const struct config_account *b)
+{
+  return str_equal_fold(a->tenant_id, b->tenant_id) && str_equal_fold(a->client_id, b->client_id);
+}
+
+struct service *service_new(const struct service_setup *setup)
+{
+  struct service *service = must_alloc(sizeof *service);
+  const struct config *config = setup->config;
+  service->setup = *setup;
+  service->scratch = must_alloc(sizeof *service->scratch);
+  service->apps = must_alloc(config->account_count * sizeof *service->apps);
+  service->app_of_account = must_alloc(config->account_count * sizeof *service->app_of_account);
+  for (size_t i = 0; i < config->account_count; i++) {
+    size_t first = 0;
+    while (!same_app(&config->accounts[first], &config->accounts[i]))
+      first++;
+    if (first < i) {
+      service->app_of_account[i] = service->app_of_account[first];
+      continue;
+    }
+    service->app_of_account[i] = service->app_count;
+    struct app *app = &service->apps[service->app_count++];
+    app_init(app, service, config, &config->accounts[i], &setup->secrets[i]);
+    if (setup->store != NULL)
+      app->gate_until_ms = store_gate(setup->store, app->key);
+  }
+  sched_init(&service->sched, service->app_count);
+  return service;
+}
+
+void service_free(struct service *service)
+{
+  if (service == NULL)
+    return;
+  for (size_t i = 0; i < service->app_count; i++)
+    app_release(&service->apps[i]);
+  heap_release(&service->lookups);
+  sched_release(&service->sched);
+  tally_release(&service->unmatched);
+  tally_release(&service->future_uccs);
+  tally_release(&service->unserved);
+  tally_release(&service->unknown_field_names);
+  free(service->scratch);
+  free(service->apps);
+  free(service->app_of_account);
+  free(service);
+}
+
+/* An agent that no account served when its events came may have one now. */
+static void find_account(struct service *service, struct agent *agent)
+{
+  if (agent->account != AGENT_NO_ACCOUNT || list_empty(&agent->names))
+    return;
+  const struct config *config = service->setup.config;
+  const struct config_account *account = config_account_for(config, agent_label(agent));
+  if (account != NULL &&
+      store_name_find(service->setup.store, (int)(account - config->accounts), agent_label(agent)) == NULL)
+    store_agent_set_account(service->setup.store, agent, (int)(account - config->accounts));
+}
+
+void service_start(struct service *service)
+{
+  int64_t now = service_now(service);
+  struct list_node *agents = store_agents(service->setup.store);
+  for (struct list_node *node = agents->next; node != agents; node = node->next)
+    sched_add(&service->sched, LIST_ENTRY(node, struct agent, all_link));
+  for (struct list_node *node = agents->next, *next; node != agents; node = next) {
+    next = node->next;
+    struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
+    find_account(service, agent);
+    if (agent->account != AGENT_NO_ACCOUNT)
+      for (struct list_node *c = agent->contributions.next; c != &agent->contributions; c = c->next)
+        pipeline_decide_again(service, agent, LIST_ENTRY(c, struct contribution, link));
+  }
+  identity_start(service);
+  for (struct list_node *node = agents->next, *next; node != agents; node = next) {
+    next = node->next;
+    struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
+    pipeline_settle(service, agent, now);
+    pipeline_drop_if_empty(service, agent, now);
+  }
+}
+
+void service_refused(struct service *service)
+{
+  service->refused++;
+}
+
+static void launch_ready(struct service *service, size_t queue, int64_t now)
+{
+  struct app *app = &service->apps[queue];
+  struct agent *agent;
+  while (app_open(app, GRAPH_SET_PRESENCE, now) && (agent = sched_first_ready(&service->sched, queue)) != NULL) {
+    pipeline_launch(service, agent, now);
+    app_prepare(app, now);
+  }
+}
+
+static int64_t earliest(int64_t a, int64_t b)
+{
+  return a < b ? a : b;
+}
+
+bool service_turn(struct service *service, struct err *err)
+{
+  int64_t now = service_now(service);
+  struct agent *agent;
+  while ((agent = sched_due(&service->sched, now)) != NULL) {
+    pipeline_settle(service, agent, now);
+    pipeline_drop_if_empty(service, agent, now);
+  }
+  if (service->setup.store != NULL)
+    identity_turn(service, now);
+  for (size_t i = 0; i < service->app_count; i++) {
+    app_prepare(&service->apps[i], now);
+    launch_ready(service, i, now);
+  }
+  if (service->setup.store != NULL && !store_commit(service->setup.store, now, err))
+    return false;
+  int64_t next = sched_next_due(&service->sched);
+  const struct heap_node *lookup = heap_first(&service->lookups);
+  if (lookup != NULL)
+    next = earliest(next, lookup->at_ms);
+  for (size_t i = 0; i < service->app_count; i++) {
+    app_send(&service->apps[i]);
+    next = earliest(next, app_next(&service->apps[i], sched_first_ready(&service->sched, i) != NULL, now));
+  }
+  service->setup.ports.wake_at(service->setup.ports.context, next);
+  return true;
+}
+
+static void resync(struct service *service, struct agent *agent, int64_t now)
+{
+  struct confirmed *c = &agent->confirmed;
+  c->session.unsure = c->session.presence != PRESENCE_NONE;
+  c->preferred.unsure = c->preferred.presence != PRESENCE_NONE;
+  c->message.unsure = c->message.hash != 0;
+  agent->retry_ms = 0;
+  pipeline_free_parked(service, agent);
+  pipeline_settle(service, agent, now);
+  store_touch(service->setup.store, agent);
+}
+
+bool service_resync(struct service *service, const char *name, size_t *ret_count)
+{
+  int64_t now = service_now(service);
+  size_t count = 0;
+  struct list_node *agents = store_agents(service->setup.store);
+  for (struct list_node *node = agents->next; node != agents; node = node->next) {
+    struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
+    bool wanted = name == NULL || str_equal_fold(agent->id, name);
+    for (struct list_node *n = agent->names.next; n != &agent->names; n = n->next)
+      wanted = wanted || str_equal_fold(LIST_ENTRY(n, struct agent_name, link)->name, name);
+    if (!wanted)
+      continue;
+    count++;
+    if (agent->phase != PHASE_IN_FLIGHT) /* else it is being sent already */
+      resync(service, agent, now);
+  }
+  *ret_count = count;
+  return count > 0 || name == NULL;
+}
+
+struct service_rest service_rest(struct service *service)
+{
+  struct service_rest rest = {.refused_why = ERR_INIT};
+  int64_t now = service_now(service);
+  for (size_t i = 0; i < service->app_count; i++) {
+    const struct app *app = &service->apps[i];
+    bool hopeless = app->token_refused && (app->token.bearer.length == 0 || now >= app->token.expires_ms);
+    if (hopeless && !rest.refused) {
+      rest.refused = true;
+      rest.refused_why = app->token_trouble;
+      err_add(&rest.refused_why, "account %s", app->label);
+    }
+    rest.busy = rest.busy || app->in_flight > 0 || (!hopeless && !list_empty(&app->waiting));
+  }
+  struct list_node *agents = store_agents(service->setup.store);
+  for (struct list_node *node = agents->next; node != agents; node = node->next) {
+    const struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
+    rest.parked += agent->phase == PHASE_PARKED;
+    const struct app *app = service_app(service, agent);
+    bool hopeless = app != NULL && app->token_refused && app->token.bearer.length == 0;
+    rest.busy = rest.busy || agent->phase == PHASE_IN_FLIGHT || (agent->differs && !hopeless);
+  }
+  return rest;
+}
+
+void service_request(
+    struct service *service, size_t account, const struct graph_operation *operation, service_on_done *on_done,
+    void *context)
+{
+  app_submit(&service->apps[service->app_of_account[account]], operation, on_done, context);
+}
+
+struct err service_token_trouble(const struct service *service, size_t account, bool *ret_final)
+{
+  const struct app *app = &service->apps[service->app_of_account[account]];
+  *ret_final = app->token_refused;
+  return app->token_trouble;
+}
+
+int64_t service_gate(const struct service *service, size_t account)
+{
+  const struct app *app = &service->apps[service->app_of_account[account]];
+  return app->gate_until_ms > service_now(service) ? app->gate_until_ms : 0;
+}

@@ -1,0 +1,91 @@
+/* The engine: event -> decision -> store -> schedule -> request, and the outcome back. It meets the outside through
+ * struct ports only, so that the daemon, the one-shot commands and a simulation run this very code. It never waits.
+ *
+ * The owner calls service_turn() once per turn of its loop, and whenever wake_at() said so. */
+#ifndef SERVICE_SERVICE_H
+#define SERVICE_SERVICE_H
+
+#include "base/err.h"
+#include "base/value.h"
+#include "config/config.h"
+#include "graph/graph.h"
+#include "model/event.h"
+#include "rules/rules.h"
+#include "store/store.h"
+
+struct json;
+struct service;
+
+typedef void service_on_reply(void *context, const struct graph_reply *reply);
+
+struct ports {
+  void *context;
+  /* Starts an exchange. on_reply is called once, never before this returns, unless it is cancelled. bearer NULL: none.
+   */
+  void *(*send)(
+      void *context, const struct graph_request *request, const struct wiped *bearer, const char *client_request_id,
+      bool fresh_connection, service_on_reply *on_reply, void *reply_context);
+  void (*cancel)(void *context, void *exchange);
+  void (*wake_at)(void *context, int64_t at_ms); /* replaces the earlier one; CLOCK_NEVER: not at all */
+  int64_t (*now)(void *context);                 /* a fresh clock */
+  void (*random)(void *context, void *bytes, size_t length);
+};
+
+/* All borrowed, and must outlive the service. One secret and one ruleset per account of the config; rulesets may be
+ * NULL when no events are given (one-shot commands). */
+struct service_setup {
+  const struct config *config;
+  const struct wiped *secrets;
+  struct ruleset *const *rulesets;
+  struct store *store; /* NULL for one-shot commands: nothing is remembered */
+  struct json *json;
+  struct ports ports;
+};
+
+struct service *service_new(const struct service_setup *setup);
+/* Cancels what is under way; presences stay as they are. NULL is fine. */
+void service_free(struct service *service);
+
+/* Decides what was stored again by the present rules, with its old `since`, and sees what differs. Call once, first. */
+void service_start(struct service *service);
+
+enum service_taken { SERVICE_ACCEPTED, SERVICE_DUPLICATE, SERVICE_STALE };
+/* Takes an event; it is durable, and may be acknowledged, once service_turn() has returned true. `recording`: times may
+ * lie ahead. */
+enum service_taken service_event(struct service *service, const struct event *event, bool recording);
+/* Counts what was no event. */
+void service_refused(struct service *service);
+
+/* Commits, then sends what is due. False: the store failed (ERR_STORE); nothing was sent, and the owner stops. */
+bool service_turn(struct service *service, struct err *err) MUST_CHECK;
+
+/* Frees parked agents and sends again what they should show. name NULL: all. *ret_count: how many agents. False: no
+ * such agent. */
+bool service_resync(struct service *service, const char *name, size_t *ret_count);
+
+/* Anything left to do that is neither the end of a hold nor a keep-alive? refused: an account cannot get a token for a
+ * cause that retrying does not mend; its agents then do not count as busy. */
+struct service_rest {
+  bool busy;
+  size_t parked;
+  bool refused;
+  struct err refused_why;
+};
+struct service_rest service_rest(struct service *service);
+
+/* For `status`: {accounts=[...], agents={...}, events={...}, unmatched=[...]}; with_agents adds one entry per agent. */
+struct value *service_status(struct service *service, bool with_agents, struct values *values);
+
+/* One request past the engine, under the account's token, gate and budget: for the one-shot commands. on_done is called
+ * once; a 401 was then retried once already. */
+typedef void service_on_done(void *context, const struct outcome *outcome, const struct graph_reply *reply);
+void service_request(
+    struct service *service, size_t account, const struct graph_operation *operation, service_on_done *on_done,
+    void *context);
+/* Why the account has no token, or ERR_NONE while it has one or it is not known yet. `final`: retrying does not mend
+ * it. */
+struct err service_token_trouble(const struct service *service, size_t account, bool *ret_final);
+/* When the account's gate opens; 0 when it is open. */
+int64_t service_gate(const struct service *service, size_t account);
+
+#endif

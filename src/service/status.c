@@ -1,0 +1,197 @@
+/* Views: what the operator asks to see, as values. Instants are RFC 3339 texts. */
+#include "base/clock.h"
+#include "service/internal.h"
+
+#include <string.h>
+
+static struct value *instant(struct values *values, int64_t ms)
+{
+  char text[CLOCK_TEXT_SIZE];
+  return ms <= 0 || ms == CLOCK_NEVER ? value_nil(values) : value_string(values, clock_rfc3339(ms, text));
+}
+
+static void put_number(struct values *values, struct value *map, const char *key, double number)
+{
+  value_set(values, map, key, value_number(values, number));
+}
+
+static void put_text(struct values *values, struct value *map, const char *key, const char *text)
+{
+  value_set(values, map, key, value_string(values, text));
+}
+
+static struct value *view_tally(const struct tally *tally, struct values *values)
+{
+  struct value *list = value_list(values);
+  for (size_t i = 0; i < tally->count; i++) {
+    struct value *entry = value_map(values);
+    put_text(values, entry, "what", tally->entries[i].text);
+    put_number(values, entry, "count", (double)tally->entries[i].count);
+    value_add(values, list, entry);
+  }
+  return list;
+}
+
+static const char *token_state(const struct app *app, int64_t now)
+{
+  bool valid = app->token.bearer.length > 0 && now < app->token.expires_ms;
+  if (app->token_trouble.kind != ERR_NONE)
+    return valid ? "valid, renewal fails" : app->token_refused ? "refused" : "failing";
+  return valid ? "valid" : "none yet";
+}
+
+static struct value *view_account(const struct service *service, size_t index, struct values *values)
+{
+  const struct config_account *account = &service->setup.config->accounts[index];
+  const struct app *app = &service->apps[service->app_of_account[index]];
+  int64_t now = service_now(service);
+  struct value *view = value_map(values);
+  put_text(values, view, "account", account->id);
+  put_text(values, view, "ruleset", ruleset_name(service->setup.rulesets[index]));
+  put_text(values, view, "rules_file", ruleset_path(service->setup.rulesets[index]));
+  put_number(values, view, "generation", ruleset_generation(service->setup.rulesets[index]));
+  put_text(values, view, "token", token_state(app, now));
+  put_text(values, view, "token_trouble", app->token_trouble.text);
+  value_set(
+      values, view, "token_expires",
+      app->token.bearer.length > 0 ? instant(values, app->token.expires_ms) : value_nil(values));
+  value_set(values, view, "closed_until", instant(values, app->gate_until_ms > now ? app->gate_until_ms : 0));
+  value_set(values, view, "refused_until", instant(values, app->auth_until_ms > now ? app->auth_until_ms : 0));
+  put_number(values, view, "in_flight", (double)app->in_flight);
+  put_number(values, view, "throttled_seconds", (double)app->throttled_ms / 1000);
+  struct value *requests = value_map(values), *outcomes = value_map(values);
+  for (size_t i = 0; i < COUNT_OF(app->requests); i++)
+    put_number(values, requests, graph_operation_str((enum graph_operation_kind)i), (double)app->requests[i]);
+  for (size_t i = 0; i < COUNT_OF(app->outcomes); i++)
+    put_number(values, outcomes, outcome_kind_str((enum outcome_kind)i), (double)app->outcomes[i]);
+  value_set(values, view, "requests", requests);
+  value_set(values, view, "outcomes", outcomes);
+  return view;
+}
+
+static struct value *view_contribution(const struct contribution *c, struct values *values)
+{
+  struct value *view = value_map(values);
+  put_text(values, view, "ucc", c->ucc);
+  put_text(values, view, "state", c->state);
+  put_text(values, view, "reason", c->reason);
+  value_set(values, view, "at", instant(values, c->at_ms));
+  value_set(values, view, "since", instant(values, c->since_ms));
+  put_text(values, view, "decision", decision_kind_str(c->kind));
+  put_text(values, view, "session", presence_str(c->session));
+  put_text(values, view, "preferred", presence_str(c->preferred));
+  value_set(
+      values, view, "until", c->kind == DECISION_SHOW ? instant(values, contribution_until(c)) : value_nil(values));
+  put_text(values, view, "message", c->message);
+  put_text(values, view, "rule", c->rule);
+  put_text(values, view, "place", c->place);
+  put_number(values, view, "generation", c->generation);
+  return view;
+}
+
+/* Who spoke last, for an agent of whom nothing is claimed. */
+static const struct contribution *latest(const struct agent *agent)
+{
+  const struct contribution *latest = NULL;
+  for (struct list_node *node = agent->contributions.next; node != &agent->contributions; node = node->next) {
+    const struct contribution *contribution = LIST_ENTRY(node, struct contribution, link);
+    if (latest == NULL || contribution->at_ms > latest->at_ms)
+      latest = contribution;
+  }
+  return latest;
+}
+
+static struct value *view_agent(const struct service *service, const struct agent *agent, struct values *values)
+{
+  int64_t now = service_now(service);
+  struct desired desired = agent_desired(agent, now);
+  struct value *view = value_map(values), *uccs = value_list(values), *names = value_list(values);
+  put_text(values, view, "agent", agent_label(agent));
+  put_text(values, view, "id", agent->id);
+  for (struct list_node *node = agent->names.next; node != &agent->names; node = node->next)
+    value_add(values, names, value_string(values, LIST_ENTRY(node, struct agent_name, link)->name));
+  value_set(values, view, "names", names);
+  put_text(
+      values, view, "account",
+      agent->account == AGENT_NO_ACCOUNT ? "" : service->setup.config->accounts[agent->account].id);
+  put_text(values, view, "phase", phase_str(agent->phase));
+  value_set(
+      values, view, "confirmed",
+      value_bool(values, !agent->differs && agent->phase != PHASE_IN_FLIGHT && agent->phase != PHASE_PARKED));
+  if (agent->phase == PHASE_PARKED) {
+    put_text(values, view, "parked", park_cause_str(agent->park_cause));
+    put_text(values, view, "parked_because", agent->park_detail == NULL ? "" : agent->park_detail);
+  }
+  put_text(values, view, "session", presence_str(desired.session));
+  put_text(values, view, "preferred", presence_str(desired.preferred));
+  value_set(values, view, "carrier", value_bool(values, desired.carrier));
+  put_text(values, view, "message", desired.message);
+  value_set(values, view, "until", instant(values, desired.winner == NULL ? 0 : desired.until_ms));
+  const struct contribution *said = desired.winner != NULL ? desired.winner : latest(agent);
+  put_text(values, view, "rule", said == NULL ? "" : said->rule);
+  put_text(values, view, "place", said == NULL ? "" : said->place);
+  put_text(values, view, "ucc", said == NULL ? "" : said->ucc);
+  value_set(
+      values, view, "over", value_bool(values, desired.winner == NULL && said != NULL && said->kind == DECISION_SHOW));
+  for (struct list_node *node = agent->contributions.next; node != &agent->contributions; node = node->next)
+    value_add(values, uccs, view_contribution(LIST_ENTRY(node, struct contribution, link), values));
+  value_set(values, view, "uccs", uccs);
+  return view;
+}
+
+static struct value *view_events(const struct service *service, struct values *values)
+{
+  const struct {
+    const char *name;
+    uint64_t count;
+  } counts[] = {
+      {"accepted", service->accepted},     {"duplicate", service->duplicates},
+      {"stale", service->stale},           {"refused", service->refused},
+      {"reused_ids", service->reused_ids}, {"ahead_of_time", service->future},
+      {"no_account", service->no_account}, {"unknown_fields", service->unknown_fields},
+      {"decisions", service->decisions},   {"rule_errors", service->rule_errors},
+  };
+  struct value *view = value_map(values);
+  for (size_t i = 0; i < COUNT_OF(counts); i++)
+    put_number(values, view, counts[i].name, (double)counts[i].count);
+  return view;
+}
+
+static int by_label(const void *a, const void *b)
+{
+  return strcmp(agent_label(*(const struct agent *const *)a), agent_label(*(const struct agent *const *)b));
+}
+
+static struct value *view_agents(const struct service *service, struct values *values)
+{
+  struct list_node *agents = store_agents(service->setup.store);
+  const struct agent **sorted = must_alloc(store_agent_count(service->setup.store) * sizeof *sorted);
+  size_t count = 0;
+  for (struct list_node *node = agents->next; node != agents; node = node->next)
+    sorted[count++] = LIST_ENTRY(node, struct agent, all_link);
+  if (count > 1)
+    qsort(sorted, count, sizeof *sorted, by_label);
+  struct value *list = value_list(values);
+  for (size_t i = 0; i < count; i++)
+    value_add(values, list, view_agent(service, sorted[i], values));
+  free(sorted);
+  return list;
+}
+
+struct value *service_status(struct service *service, bool with_agents, struct values *values)
+{
+  struct value *view = value_map(values), *accounts = value_list(values), *phases = value_map(values);
+  for (size_t i = 0; i < service->setup.config->account_count; i++)
+    value_add(values, accounts, view_account(service, i, values));
+  for (int phase = PHASE_IDLE; phase <= PHASE_PARKED; phase++)
+    put_number(values, phases, phase_str((enum phase)phase), (double)service->sched.counts[phase]);
+  value_set(values, view, "time", instant(values, service_now(service)));
+  value_set(values, view, "accounts", accounts);
+  value_set(values, view, "phases", phases);
+  value_set(values, view, "events", view_events(service, values));
+  value_set(values, view, "unmatched", view_tally(&service->unmatched, values));
+  value_set(values, view, "unserved", view_tally(&service->unserved, values));
+  if (with_agents)
+    value_set(values, view, "agents", view_agents(service, values));
+  return view;
+}

@@ -1,0 +1,54 @@
+/* What the files of this room share: index.c (records in memory), rows.c (their rows), store.c (file, commit). */
+#ifndef STORE_INTERNAL_H
+#define STORE_INTERNAL_H
+
+#include "adapters/db.h"
+#include "store/store.h"
+
+enum statement {
+  PUT_AGENT,
+  DELETE_AGENT,
+  PUT_CONTRIBUTION,
+  DELETE_CONTRIBUTION,
+  PUT_NAME,
+  DELETE_NAMES,
+  GET_EVENT_ID,
+  PUT_EVENT_ID,
+  FORGET_EVENT_IDS,
+  GET_GATE,
+  PUT_GATE,
+  BEGIN,
+  COMMIT,
+  STATEMENT_COUNT,
+};
+
+struct store {
+  struct db *db;
+  struct db_statement *statements[STATEMENT_COUNT];
+  const char *const *account_ids;
+  size_t account_count;
+  void *by_name, *by_id; /* trees of tsearch() */
+  struct list_node agents, dirty;
+  size_t agent_count;
+  int64_t last_key;
+  bool in_transaction;
+  struct err failure; /* the first one; ERR_NONE while all is well */
+  int64_t forget_ids_at_ms;
+};
+
+/* Begins the turn's transaction unless it runs already. False once the store has failed. */
+bool store_begin(struct store *store);
+/* Runs a bound statement that gives no row; remembers a failure. */
+void store_run(struct store *store, enum statement statement);
+
+/* rows.c */
+extern const char *const store_schema;
+extern const char *const store_sql[STATEMENT_COUNT];
+void store_write_agent(struct store *store, struct agent *agent);
+bool store_load_rows(struct store *store, struct err *err) MUST_CHECK;
+
+/* index.c */
+struct agent *store_index_agent(struct store *store, int account, int64_t key);
+void store_index_release(struct store *store);
+
+#endif

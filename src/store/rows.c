@@ -1,0 +1,229 @@
+#include "base/str.h"
+#include "store/internal.h"
+
+#include <string.h>
+
+/* user_version 1. Instants are milliseconds, presences are their names, so that the file can be read with sqlite3. */
+const char *const store_schema =
+    "CREATE TABLE agents(key INTEGER PRIMARY KEY, account TEXT NOT NULL, id TEXT NOT NULL,"
+    " session TEXT NOT NULL, session_unsure INTEGER NOT NULL, session_set INTEGER NOT NULL, session_until INTEGER NOT "
+    "NULL,"
+    " preferred TEXT NOT NULL, preferred_unsure INTEGER NOT NULL, preferred_set INTEGER NOT NULL,"
+    " preferred_until INTEGER NOT NULL,"
+    " message_hash INTEGER NOT NULL, message_unsure INTEGER NOT NULL, message_until INTEGER NOT NULL);"
+    "CREATE TABLE names(account TEXT NOT NULL, name TEXT NOT NULL,"
+    " agent INTEGER NOT NULL REFERENCES agents(key) ON DELETE CASCADE, id TEXT NOT NULL, verified INTEGER NOT NULL,"
+    " misses INTEGER NOT NULL, due INTEGER NOT NULL, PRIMARY KEY(account, name)) WITHOUT ROWID;"
+    "CREATE INDEX names_of_agent ON names(agent);"
+    "CREATE TABLE contributions(agent INTEGER NOT NULL REFERENCES agents(key) ON DELETE CASCADE, ucc TEXT NOT NULL,"
+    " name TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL, attributes TEXT NOT NULL, at INTEGER NOT NULL,"
+    " since INTEGER NOT NULL, kind TEXT NOT NULL, session TEXT NOT NULL, preferred TEXT NOT NULL, start INTEGER NOT "
+    "NULL,"
+    " hold INTEGER NOT NULL, message TEXT NOT NULL, rule TEXT NOT NULL, place TEXT NOT NULL, generation INTEGER NOT "
+    "NULL,"
+    " PRIMARY KEY(agent, ucc)) WITHOUT ROWID;"
+    "CREATE TABLE event_ids(ucc TEXT NOT NULL, id TEXT NOT NULL, fingerprint INTEGER NOT NULL, seen INTEGER NOT NULL,"
+    " PRIMARY KEY(ucc, id)) WITHOUT ROWID;"
+    "CREATE INDEX event_ids_seen ON event_ids(seen);"
+    "CREATE TABLE gates(app TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;"
+    "PRAGMA user_version=1;";
+
+const char *const store_sql[STATEMENT_COUNT] = {
+    [PUT_AGENT] =
+        "INSERT INTO agents VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(key) DO UPDATE SET"
+        " account=excluded.account, id=excluded.id, session=excluded.session, session_unsure=excluded.session_unsure,"
+        " session_set=excluded.session_set, session_until=excluded.session_until, preferred=excluded.preferred,"
+        " preferred_unsure=excluded.preferred_unsure, preferred_set=excluded.preferred_set,"
+        " preferred_until=excluded.preferred_until, message_hash=excluded.message_hash,"
+        " message_unsure=excluded.message_unsure, message_until=excluded.message_until",
+    [DELETE_AGENT] = "DELETE FROM agents WHERE key=?",
+    [PUT_CONTRIBUTION] = "INSERT OR REPLACE INTO contributions VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [DELETE_CONTRIBUTION] = "DELETE FROM contributions WHERE agent=? AND ucc=?",
+    [PUT_NAME] = "INSERT OR REPLACE INTO names VALUES(?,?,?,?,?,?,?)",
+    [DELETE_NAMES] = "DELETE FROM names WHERE agent=?",
+    [GET_EVENT_ID] = "SELECT fingerprint FROM event_ids WHERE ucc=? AND id=? AND seen>?",
+    [PUT_EVENT_ID] = "INSERT OR REPLACE INTO event_ids VALUES(?,?,?,?)",
+    [FORGET_EVENT_IDS] = "DELETE FROM event_ids WHERE seen<=?",
+    [GET_GATE] = "SELECT until FROM gates WHERE app=?",
+    [PUT_GATE] = "INSERT OR REPLACE INTO gates VALUES(?,?)",
+    [BEGIN] = "BEGIN IMMEDIATE",
+    [COMMIT] = "COMMIT",
+};
+
+static const char *account_text(const struct store *store, int account)
+{
+  return account == AGENT_NO_ACCOUNT ? "" : store->account_ids[account];
+}
+
+static void write_contribution(struct store *store, const struct agent *agent, const struct contribution *c)
+{
+  struct db_statement *put = store->statements[PUT_CONTRIBUTION];
+  db_bind_int(put, 1, agent->key);
+  db_bind_text(put, 2, c->ucc);
+  db_bind_text(put, 3, c->name);
+  db_bind_text(put, 4, c->state);
+  db_bind_text(put, 5, c->reason);
+  db_bind_text(put, 6, c->attributes);
+  db_bind_int(put, 7, c->at_ms);
+  db_bind_int(put, 8, c->since_ms);
+  db_bind_text(put, 9, decision_kind_str(c->kind));
+  db_bind_text(put, 10, presence_str(c->session));
+  db_bind_text(put, 11, presence_str(c->preferred));
+  db_bind_int(put, 12, c->from_ms);
+  db_bind_int(put, 13, c->hold_ms);
+  db_bind_text(put, 14, c->message);
+  db_bind_text(put, 15, c->rule);
+  db_bind_text(put, 16, c->place);
+  db_bind_int(put, 17, c->generation);
+  store_run(store, PUT_CONTRIBUTION);
+}
+
+static void write_name(struct store *store, const struct agent_name *name)
+{
+  struct db_statement *put = store->statements[PUT_NAME];
+  db_bind_text(put, 1, account_text(store, name->account));
+  db_bind_text(put, 2, name->name);
+  db_bind_int(put, 3, name->agent->key);
+  db_bind_text(put, 4, name->id);
+  db_bind_int(put, 5, name->verified_ms);
+  db_bind_int(put, 6, name->misses);
+  db_bind_int(put, 7, name->due.place == 0 ? 0 : name->due.at_ms);
+  store_run(store, PUT_NAME);
+}
+
+void store_write_agent(struct store *store, struct agent *agent)
+{
+  const struct confirmed *c = &agent->confirmed;
+  struct db_statement *put = store->statements[PUT_AGENT];
+  db_bind_int(put, 1, agent->key);
+  db_bind_text(put, 2, account_text(store, agent->account));
+  db_bind_text(put, 3, agent->id);
+  const struct slot *slots[] = {&c->session, &c->preferred};
+  for (int i = 0; i < 2; i++) {
+    db_bind_text(put, 4 + 4 * i, presence_str(slots[i]->presence));
+    db_bind_int(put, 5 + 4 * i, slots[i]->unsure);
+    db_bind_int(put, 6 + 4 * i, slots[i]->set_ms);
+    db_bind_int(put, 7 + 4 * i, slots[i]->until_ms);
+  }
+  db_bind_int(put, 12, (int64_t)c->message.hash);
+  db_bind_int(put, 13, c->message.unsure);
+  db_bind_int(put, 14, c->message.until_ms);
+  store_run(store, PUT_AGENT);
+  for (struct list_node *node = agent->contributions.next; node != &agent->contributions; node = node->next) {
+    struct contribution *contribution = LIST_ENTRY(node, struct contribution, link);
+    if (contribution->dirty)
+      write_contribution(store, agent, contribution);
+    contribution->dirty = false;
+  }
+  for (struct list_node *node = agent->names.next; node != &agent->names; node = node->next) {
+    struct agent_name *name = LIST_ENTRY(node, struct agent_name, link);
+    if (name->dirty)
+      write_name(store, name);
+    name->dirty = false;
+  }
+}
+
+static enum presence presence_of(const char *text)
+{
+  enum presence presence = PRESENCE_NONE;
+  if (!presence_parse(text, &presence)) /* "none" is the only other text that is written */
+    return PRESENCE_NONE;
+  return presence;
+}
+
+static struct slot read_slot(struct db_statement *row, int column)
+{
+  return (struct slot){
+      presence_of(db_text(row, column)), db_int(row, column + 1) != 0, db_int(row, column + 2),
+      db_int(row, column + 3)};
+}
+
+/* -2: an account that this configuration does not have. */
+static int account_index(const struct store *store, const char *text)
+{
+  if (*text == '\0')
+    return AGENT_NO_ACCOUNT;
+  for (size_t i = 0; i < store->account_count; i++)
+    if (strcmp(store->account_ids[i], text) == 0)
+      return (int)i;
+  return -2;
+}
+
+static char *copy(struct db_statement *row, int column)
+{
+  return must_strdup(db_text(row, column));
+}
+
+static void read_contributions(struct agent *agent, struct db_statement *select, enum db_row *ret_last, struct err *err)
+{
+  db_bind_int(select, 1, agent->key);
+  while ((*ret_last = db_step(select, err)) == DB_ROW) {
+    struct contribution *c = must_alloc(sizeof *c);
+    *c = (struct contribution){
+        .ucc = copy(select, 1),
+        .name = copy(select, 2),
+        .state = copy(select, 3),
+        .reason = copy(select, 4),
+        .attributes = copy(select, 5),
+        .at_ms = db_int(select, 6),
+        .since_ms = db_int(select, 7),
+        .kind = strcmp(db_text(select, 8), "show") == 0 ? DECISION_SHOW : DECISION_CLEAR,
+        .session = presence_of(db_text(select, 9)),
+        .preferred = presence_of(db_text(select, 10)),
+        .from_ms = db_int(select, 11),
+        .hold_ms = db_int(select, 12),
+        .message = copy(select, 13),
+        .rule = copy(select, 14),
+        .place = copy(select, 15),
+        .generation = (uint32_t)db_int(select, 16)};
+    list_add_tail(&agent->contributions, &c->link);
+  }
+  db_reset(select);
+}
+
+static void read_names(
+    struct store *store, struct agent *agent, struct db_statement *select, enum db_row *ret_last, struct err *err)
+{
+  db_bind_int(select, 1, agent->key);
+  while ((*ret_last = db_step(select, err)) == DB_ROW) {
+    struct agent_name *name = store_name_new(store, agent, db_text(select, 1));
+    must(str_copy(name->id, sizeof name->id, db_text(select, 3)));
+    name->verified_ms = db_int(select, 4);
+    name->misses = (int)db_int(select, 5);
+    name->due.at_ms = db_int(select, 6);
+    name->dirty = false;
+  }
+  db_reset(select);
+}
+
+bool store_load_rows(struct store *store, struct err *err)
+{
+  struct db_statement *agents = db_prepare(store->db, "SELECT * FROM agents ORDER BY key", err);
+  struct db_statement *contributions =
+      agents == NULL ? NULL : db_prepare(store->db, "SELECT * FROM contributions WHERE agent=?", err);
+  struct db_statement *names =
+      contributions == NULL ? NULL : db_prepare(store->db, "SELECT * FROM names WHERE agent=?", err);
+  enum db_row row = names == NULL ? DB_FAILED : DB_DONE;
+  while (row != DB_FAILED && (row = db_step(agents, err)) == DB_ROW) {
+    int64_t key = db_int(agents, 0);
+    int account = account_index(store, db_text(agents, 1));
+    if (key > store->last_key)
+      store->last_key = key;
+    if (account == -2)
+      continue;
+    struct agent *agent = store_index_agent(store, account, key);
+    store_agent_set_id(store, agent, db_text(agents, 2));
+    agent->confirmed.session = read_slot(agents, 3);
+    agent->confirmed.preferred = read_slot(agents, 7);
+    agent->confirmed.message =
+        (struct message_slot){(uint64_t)db_int(agents, 11), db_int(agents, 12) != 0, db_int(agents, 13)};
+    read_contributions(agent, contributions, &row, err);
+    if (row != DB_FAILED)
+      read_names(store, agent, names, &row, err);
+    list_remove(&agent->dirty_link);
+  }
+  db_statement_free(agents);
+  db_statement_free(contributions);
+  db_statement_free(names);
+  return row != DB_FAILED;
+}

@@ -1,0 +1,134 @@
+#include "store/store.h"
+#include "base/clock.h"
+#include "base/str.h"
+#include "store/internal.h"
+
+static bool prepare(struct store *store, struct err *err)
+{
+  for (int i = 0; i < STATEMENT_COUNT; i++)
+    if ((store->statements[i] = db_prepare(store->db, store_sql[i], err)) == NULL)
+      return false;
+  return true;
+}
+
+static bool bring_up_to_date(struct db *db, const char *path, struct err *err)
+{
+  enum { VERSION = 1 };
+  struct db_statement *get = db_prepare(db, "PRAGMA user_version", err);
+  if (get == NULL)
+    return false;
+  enum db_row row = db_step(get, err);
+  int64_t version = row == DB_ROW ? db_int(get, 0) : -1;
+  db_statement_free(get);
+  if (row == DB_FAILED)
+    return false;
+  if (version > VERSION)
+    return err_set(err, ERR_STORE, "%s: made by a newer presenced; run that one, or set State to another path", path);
+  return version == VERSION ||
+         (db_exec(db, "BEGIN IMMEDIATE", err) && db_exec(db, store_schema, err) && db_exec(db, "COMMIT", err));
+}
+
+struct store *store_open(const char *path, const char *const *account_ids, size_t account_count, struct err *err)
+{
+  struct store *store = must_alloc(sizeof *store);
+  list_init(&store->agents);
+  list_init(&store->dirty);
+  store->account_ids = account_ids;
+  store->account_count = account_count;
+  store->db = db_open(path, err);
+  if (store->db != NULL && bring_up_to_date(store->db, path, err) && prepare(store, err) && store_load_rows(store, err))
+    return store;
+  store_close(store);
+  return NULL;
+}
+
+void store_close(struct store *store)
+{
+  if (store == NULL)
+    return;
+  for (int i = 0; i < STATEMENT_COUNT; i++)
+    db_statement_free(store->statements[i]);
+  db_close(store->db);
+  store_index_release(store);
+  free(store);
+}
+
+bool store_begin(struct store *store)
+{
+  if (store->failure.kind != ERR_NONE)
+    return false;
+  if (!store->in_transaction)
+    store->in_transaction = db_run(store->statements[BEGIN], &store->failure);
+  return store->in_transaction;
+}
+
+void store_run(struct store *store, enum statement statement)
+{
+  struct err err = ERR_INIT;
+  if (store->failure.kind == ERR_NONE && !db_run(store->statements[statement], &err))
+    store->failure = err;
+}
+
+enum store_id store_event_id(struct store *store, const char *ucc, const char *id, uint64_t fingerprint, int64_t now)
+{
+  if (!store_begin(store))
+    return STORE_ID_NEW; /* the commit fails, so nothing comes of it */
+  char folded[512];
+  str_cut(folded, sizeof folded, ucc);
+  str_lower(folded);
+  struct db_statement *get = store->statements[GET_EVENT_ID], *put = store->statements[PUT_EVENT_ID];
+  db_bind_text(get, 1, folded);
+  db_bind_text(get, 2, id);
+  db_bind_int(get, 3, now - CLOCK_DAY);
+  enum db_row row = db_step(get, &store->failure);
+  bool same = row == DB_ROW && (uint64_t)db_int(get, 0) == fingerprint;
+  db_reset(get);
+  if (same)
+    return STORE_ID_DUPLICATE;
+  db_bind_text(put, 1, folded);
+  db_bind_text(put, 2, id);
+  db_bind_int(put, 3, (int64_t)fingerprint);
+  db_bind_int(put, 4, now);
+  store_run(store, PUT_EVENT_ID);
+  return row == DB_ROW ? STORE_ID_REUSED : STORE_ID_NEW;
+}
+
+int64_t store_gate(struct store *store, const char *app)
+{
+  struct db_statement *get = store->statements[GET_GATE];
+  db_bind_text(get, 1, app);
+  int64_t until = db_step(get, &store->failure) == DB_ROW ? db_int(get, 0) : 0;
+  db_reset(get);
+  return until;
+}
+
+void store_set_gate(struct store *store, const char *app, int64_t until_ms)
+{
+  if (!store_begin(store))
+    return;
+  db_bind_text(store->statements[PUT_GATE], 1, app);
+  db_bind_int(store->statements[PUT_GATE], 2, until_ms);
+  store_run(store, PUT_GATE);
+}
+
+bool store_commit(struct store *store, int64_t now, struct err *err)
+{
+  while (!list_empty(&store->dirty)) {
+    struct agent *agent = LIST_ENTRY(list_first(&store->dirty), struct agent, dirty_link);
+    list_remove(&agent->dirty_link);
+    if (store_begin(store))
+      store_write_agent(store, agent);
+  }
+  if (store->in_transaction && now >= store->forget_ids_at_ms) {
+    db_bind_int(store->statements[FORGET_EVENT_IDS], 1, now - CLOCK_DAY);
+    store_run(store, FORGET_EVENT_IDS);
+    store->forget_ids_at_ms = now + CLOCK_HOUR;
+  }
+  if (store->in_transaction)
+    store_run(store, COMMIT);
+  store->in_transaction = false;
+  if (store->failure.kind == ERR_NONE)
+    return true;
+  *err = store->failure;
+  return false;
+}

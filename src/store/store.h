@@ -1,0 +1,57 @@
+/* What must survive: agents with what their UCCs contribute and what Graph confirmed, user ids, event ids, gates. An
+ * index in memory over one SQLite file (WAL, synchronous=FULL), rebuilt at the start.
+ *
+ * Changes are made to the records in memory, marked by store_touch*(), and written together by store_commit(), once per
+ * turn of the loop. Nothing may be acknowledged or sent before the commit that holds it. The first failure sticks:
+ * every later commit fails with it. */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/err.h"
+#include "model/agent.h"
+
+struct store;
+
+/* account_ids: the account of an index; agents of other accounts stay in the file and are not loaded. */
+struct store *store_open(const char *path, const char *const *account_ids, size_t account_count, struct err *err)
+    MUST_CHECK;
+void store_close(struct store *store); /* frees every record; does not commit; NULL is fine */
+
+/* All agents: a list through agent->all_link. */
+struct list_node *store_agents(struct store *store);
+size_t store_agent_count(const struct store *store);
+
+struct agent *store_agent_new(struct store *store, int account);
+/* The agent has no names left. */
+void store_agent_remove(struct store *store, struct agent *agent);
+struct agent *store_agent_by_id(struct store *store, int account, const char *id);
+void store_agent_set_id(struct store *store, struct agent *agent, const char *id);
+/* For an agent that no account served before; its names change along. */
+void store_agent_set_account(struct store *store, struct agent *agent, int account);
+
+struct agent_name *store_name_find(struct store *store, int account, const char *name);
+struct agent_name *store_name_new(struct store *store, struct agent *agent, const char *name);
+void store_name_move(struct store *store, struct agent_name *name, struct agent *to);
+
+/* A new, empty contribution of that UCC. */
+struct contribution *store_contribution_new(struct store *store, struct agent *agent, const char *ucc);
+void store_contribution_move(
+    struct store *store, struct contribution *contribution, struct agent *from, struct agent *to);
+void store_contribution_remove(struct store *store, struct contribution *contribution, struct agent *from);
+
+/* Mark for the next commit. Touching a contribution touches its agent. */
+void store_touch(struct store *store, struct agent *agent);
+void store_touch_contribution(struct store *store, struct agent *agent, struct contribution *contribution);
+void store_touch_name(struct store *store, struct agent_name *name);
+
+/* Remembers an event's id per UCC for 24 hours. */
+enum store_id { STORE_ID_NEW, STORE_ID_DUPLICATE, STORE_ID_REUSED };
+enum store_id store_event_id(struct store *store, const char *ucc, const char *id, uint64_t fingerprint, int64_t now);
+
+/* When an app registration may be called again; 0: now. */
+int64_t store_gate(struct store *store, const char *app);
+void store_set_gate(struct store *store, const char *app, int64_t until_ms);
+
+bool store_commit(struct store *store, int64_t now, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,236 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "adapters/db.h"
+#include "base/clock.h"
+#include "base/must.h"
+#include "store/store.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NOW (INT64_C(1767614400000))
+#define ID_A "aaaaaaaa-2222-3333-4444-555555555555"
+#define ID_B "bbbbbbbb-2222-3333-4444-555555555555"
+
+static const char *const accounts[] = {"contoso.com", "fabrikam.com"};
+static char folder[64], path[96];
+
+static struct store *reopen(struct store *store, const char *const *ids, size_t count)
+{
+  struct err err = ERR_INIT;
+  if (store != NULL)
+    assert_true(store_commit(store, NOW, &err));
+  store_close(store);
+  store = store_open(path, ids, count, &err);
+  if (store == NULL)
+    fail_msg("%s", err.text);
+  return store;
+}
+
+static void test_everything_comes_back(void **state UNUSED)
+{
+  struct store *store = reopen(NULL, accounts, 2);
+  struct agent *agent = store_agent_new(store, 1);
+  struct agent_name *name = store_name_new(store, agent, "anna@fabrikam.com");
+  memcpy(name->id, ID_A, sizeof ID_A);
+  name->verified_ms = NOW;
+  name->misses = 2;
+  store_agent_set_id(store, agent, ID_A);
+  struct contribution *c = store_contribution_new(store, agent, "Voice");
+  c->kind = DECISION_SHOW;
+  c->session = SESSION_IN_A_CALL;
+  c->preferred = PREFERRED_DO_NOT_DISTURB;
+  c->from_ms = NOW;
+  c->hold_ms = CLOCK_HOUR;
+  c->generation = 12;
+  free(c->message);
+  c->message = must_strdup("Caf\u00e9");
+  agent->confirmed.session = (struct slot){SESSION_AWAY, true, NOW, NOW + 1};
+  agent->confirmed.preferred = (struct slot){PREFERRED_BUSY, false, NOW + 2, NOW + 3};
+  agent->confirmed.message = (struct message_slot){99, true, NOW + 4};
+  store_set_gate(store, "app", NOW + 5);
+
+  store = reopen(store, accounts, 2);
+  assert_int_equal(store_agent_count(store), 1);
+  agent = store_agent_by_id(store, 1, ID_A);
+  assert_non_null(agent);
+  assert_null(store_agent_by_id(store, 0, ID_A));
+  name = store_name_find(store, 1, "anna@fabrikam.com");
+  assert_ptr_equal(name->agent, agent);
+  assert_string_equal(name->id, ID_A);
+  assert_int_equal(name->misses, 2);
+  c = agent_contribution(agent, "VOICE");
+  assert_non_null(c);
+  assert_int_equal(c->kind, DECISION_SHOW);
+  assert_int_equal(c->session, SESSION_IN_A_CALL);
+  assert_int_equal(c->preferred, PREFERRED_DO_NOT_DISTURB);
+  assert_int_equal(contribution_until(c), NOW + CLOCK_HOUR);
+  assert_int_equal(c->generation, 12);
+  assert_string_equal(c->message, "Caf\u00e9");
+  assert_int_equal(agent->confirmed.session.presence, SESSION_AWAY);
+  assert_true(agent->confirmed.session.unsure);
+  assert_int_equal(agent->confirmed.preferred.until_ms, NOW + 3);
+  assert_int_equal(agent->confirmed.message.hash, 99);
+  assert_int_equal(store_gate(store, "app"), NOW + 5);
+  assert_int_equal(store_gate(store, "other"), 0);
+  store_close(store);
+}
+
+static void test_nothing_without_commit(void **state UNUSED)
+{
+  struct store *store = reopen(NULL, accounts, 2);
+  store_name_new(store, store_agent_new(store, 0), "ben@contoso.com");
+  assert_int_equal(store_event_id(store, "u", "1", 7, NOW), STORE_ID_NEW);
+  store_close(store); /* as a crash would */
+  store = reopen(NULL, accounts, 2);
+  assert_int_equal(store_agent_count(store), 0);
+  assert_int_equal(store_event_id(store, "u", "1", 7, NOW), STORE_ID_NEW);
+  store_close(store);
+}
+
+static void test_event_ids(void **state UNUSED)
+{
+  struct store *store = reopen(NULL, accounts, 2);
+  assert_int_equal(store_event_id(store, "Voice", "1", 7, NOW), STORE_ID_NEW);
+  assert_int_equal(store_event_id(store, "voice", "1", 7, NOW), STORE_ID_DUPLICATE); /* in the same turn */
+  assert_int_equal(store_event_id(store, "chat", "1", 7, NOW), STORE_ID_NEW);
+  store = reopen(store, accounts, 2);
+  assert_int_equal(store_event_id(store, "voice", "1", 7, NOW + CLOCK_DAY - 1), STORE_ID_DUPLICATE);
+  assert_int_equal(store_event_id(store, "voice", "1", 8, NOW), STORE_ID_REUSED);
+  assert_int_equal(store_event_id(store, "chat", "1", 7, NOW + CLOCK_DAY), STORE_ID_NEW);
+  store_close(store);
+}
+
+static void test_other_accounts_stay(void **state UNUSED)
+{
+  struct store *store = reopen(NULL, accounts, 2);
+  store_name_new(store, store_agent_new(store, 0), "a@contoso.com");
+  store_name_new(store, store_agent_new(store, 1), "b@fabrikam.com");
+  struct agent *nobody = store_agent_new(store, AGENT_NO_ACCOUNT);
+  store_name_new(store, nobody, "c@nowhere.example");
+  store = reopen(store, &accounts[1], 1); /* contoso.com is no longer configured */
+  assert_int_equal(store_agent_count(store), 2);
+  assert_non_null(store_name_find(store, 0, "b@fabrikam.com"));
+  /* A new agent does not take a row that is not loaded. */
+  store_name_new(store, store_agent_new(store, 0), "d@fabrikam.com");
+  nobody = store_name_find(store, AGENT_NO_ACCOUNT, "c@nowhere.example")->agent;
+  store_agent_set_account(store, nobody, 0);
+  store_touch(store, nobody);
+  store = reopen(store, accounts, 2);
+  assert_int_equal(store_agent_count(store), 4);
+  assert_non_null(store_name_find(store, 0, "a@contoso.com"));
+  assert_non_null(store_name_find(store, 1, "c@nowhere.example"));
+  assert_null(store_name_find(store, AGENT_NO_ACCOUNT, "c@nowhere.example"));
+  store_close(store);
+}
+
+static void test_moves(void **state UNUSED)
+{
+  struct store *store = reopen(NULL, accounts, 2);
+  struct agent *from = store_agent_new(store, 0), *to = store_agent_new(store, 0);
+  store_agent_set_id(store, to, ID_B);
+  struct agent_name *name = store_name_new(store, from, "x@contoso.com");
+  struct contribution *c = store_contribution_new(store, from, "voice");
+  store = reopen(store, accounts, 2);
+  to = store_agent_by_id(store, 0, ID_B);
+  name = store_name_find(store, 0, "x@contoso.com");
+  from = name->agent;
+  c = agent_contribution(from, "voice");
+  store_contribution_move(store, c, from, to);
+  store_name_move(store, name, to);
+  store_agent_remove(store, from);
+  store = reopen(store, accounts, 2);
+  assert_int_equal(store_agent_count(store), 1);
+  to = store_agent_by_id(store, 0, ID_B);
+  assert_ptr_equal(store_name_find(store, 0, "x@contoso.com")->agent, to);
+  assert_non_null(agent_contribution(to, "voice"));
+  store_close(store);
+}
+
+static void test_second_instance(void **state UNUSED)
+{
+  struct err err = ERR_INIT;
+  struct store *store = reopen(NULL, accounts, 2);
+  assert_null(store_open(path, accounts, 2, &err));
+  assert_int_equal(err.kind, ERR_STORE);
+  assert_non_null(strstr(err.text, "another presenced uses this state file"));
+  store_close(store);
+}
+
+static void write_file(const char *text)
+{
+  FILE *file = fopen(path, "w");
+  assert_non_null(file);
+  for (int i = 0; i < 200; i++)
+    fputs(text, file);
+  assert_int_equal(fclose(file), 0);
+}
+
+static void test_bad_files(void **state UNUSED)
+{
+  struct err err = ERR_INIT;
+  write_file("this is no database at all, but it is long enough to be looked at\n");
+  assert_null(store_open(path, accounts, 2, &err));
+  assert_non_null(strstr(err.text, "no state file"));
+  assert_int_equal(unlink(path), 0);
+  assert_null(store_open("/nonexistent/folder/state.db", accounts, 2, &err));
+  assert_non_null(strstr(err.text, "/nonexistent/folder/state.db: No such file or directory; make its folder"));
+
+  struct db *db = db_open(path, &err);
+  assert_non_null(db);
+  assert_true(db_exec(db, "PRAGMA user_version=2", &err));
+  db_close(db);
+  assert_null(store_open(path, accounts, 2, &err));
+  assert_non_null(strstr(err.text, "newer presenced"));
+}
+
+static void test_private(void **state UNUSED)
+{
+  struct stat stat_of;
+  store_close(reopen(NULL, accounts, 2));
+  assert_int_equal(stat(path, &stat_of), 0);
+  assert_int_equal(stat_of.st_mode & 0777, 0600);
+}
+
+static int set_up(void **state UNUSED)
+{
+  snprintf(folder, sizeof folder, "/tmp/test_store.XXXXXX");
+  if (mkdtemp(folder) == NULL)
+    return 1;
+  snprintf(path, sizeof path, "%s/state.db", folder);
+  return 0;
+}
+
+static int tear_down(void **state UNUSED)
+{
+  static const char *const suffixes[] = {"", "-wal", "-shm"};
+  for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
+    char file[128];
+    snprintf(file, sizeof file, "%s%s", path, suffixes[i]);
+    (void)unlink(file);
+  }
+  return rmdir(folder);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      TEST(test_everything_comes_back),
+      TEST(test_nothing_without_commit),
+      TEST(test_event_ids),
+      TEST(test_other_accounts_stay),
+      TEST(test_moves),
+      TEST(test_second_instance),
+      TEST(test_bad_files),
+      TEST(test_private)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
