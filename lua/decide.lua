@@ -112,7 +112,7 @@ local function attribute(name)
 end
 
 local function holds(condition)
-  local field, value = condition.field, nil
+  local field, value = condition.field
   if not field then
     value = attribute(condition.name)
   elseif field == "state" then
@@ -311,7 +311,7 @@ local function explain_rule(rule)
     if yes == nil then
       return false, "its function raised an error: " .. wrong
     end
-    return yes, yes and rule.why or "its function said no"
+    return yes, yes and (rule.why or "") or "its function said no"
   end
   for _, condition in ipairs(rule.conditions) do
     if not holds(condition) then

@@ -212,8 +212,8 @@ local function required(rule, field)
   end
 end
 
--- Rules by the value of a field: those that can match it, in order, and under `elsewhere` those that match a value which
--- no rule names. So a rule for another state or reason costs nothing.
+-- Rules by the value of a field: those that can match it, in order, and under `elsewhere` those that match a value
+-- which no rule names. So a rule for another state or reason costs nothing.
 local function index_by(rules, field)
   local by_value, elsewhere = {}, {}
   for _, rule in ipairs(rules) do

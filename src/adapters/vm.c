@@ -10,7 +10,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,7 +19,8 @@ enum {
   NODES_MAX = 1000000,          /* of a result: two references to one table, 32 deep, are 2^32 nodes */
   BYTES_MAX = 64 * 1024 * 1024, /* of a result's strings: one long string may be there a thousand times */
   TRACEBACK_SIZE = 2048,
-  TICK_MS = 4, /* the kernel's own tick: a faster timer would not tick faster */
+  TICK_MS = 4,     /* the kernel's own tick: a faster timer would not tick faster */
+  TICKS_LEAST = 2, /* a machine that was held up for long, as virtual ones are, loses the time in one tick */
 };
 
 #define EXACT_MAX (INT64_C(1) << 53)
@@ -48,7 +48,8 @@ static struct {
   struct vm *volatile running;
   volatile uint64_t serial; /* of the call in progress, over all VMs */
   uint64_t seen;            /* the handler's: of the call at the last tick ... */
-  int64_t seen_ns;          /* ... and when it saw it first */
+  int64_t seen_ns;          /* ... when it saw it first, ... */
+  int seen_again;           /* ... and how many ticks since */
 } guard;
 
 static void hook(lua_State *L, lua_Debug *ar);
@@ -69,7 +70,8 @@ static void on_tick(int signal_number UNUSED)
   if (guard.seen != guard.serial) {
     guard.seen = guard.serial;
     guard.seen_ns = now;
-  } else if (now - guard.seen_ns >= (vm->budget.cpu_ms - 1) * 1000000) {
+    guard.seen_again = 0;
+  } else if (++guard.seen_again >= TICKS_LEAST && now - guard.seen_ns >= (vm->budget.cpu_ms - 1) * 1000000) {
     vm->timed_out = 1;
     lua_sethook(vm->L, hook, LUA_MASKCOUNT, 1);
   }
@@ -176,7 +178,7 @@ static bool enter(struct vm *vm, const struct vm_budget *budget, struct err *err
     if (!guard_start(err))
       return false;
     guard.serial++;
-    atomic_signal_fence(memory_order_seq_cst); /* the handler finds the budget in place */
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* the handler finds the budget in place */
     guard.running = vm;
   }
   return true;

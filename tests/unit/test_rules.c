@@ -691,6 +691,7 @@ static void explains(void **state UNUSED)
       " rule 'c' { when = { team = not_ 'B' }, show = clear },\n"
       " rule 'd' { when = function(event) return event.x end, show = clear },\n"
       " rule 'e' { when = function(event) return false end, show = clear },\n"
+      " rule 'f' { why = 'agreed', when = { state = text.glob 'not*' }, show = keep },\n"
       "}, states = { NotReady = teams.away } }",
       &limits, &err);
   if (ruleset == NULL)
@@ -701,8 +702,9 @@ static void explains(void **state UNUSED)
       {"rule \"c\"", "c.lua:4", "did not match", "team is \" b \", which is excluded: \"B\""},
       {"rule \"d\"", "c.lua:5", "did not match", "its function raised an error: c.lua:5: event has no field \"x\""},
       {"rule \"e\"", "c.lua:6", "did not match", "its function said no"},
-      {"reasons", "c.lua:1", "did not match", "reason \"LUNCH\" is not in it"},
-      {"states.NotReady", "c.lua:7", "matched", ""},
+      {"rule \"f\"", "c.lua:7", "matched", "agreed"},
+      {"reasons", "c.lua:1", "not reached", ""},
+      {"states.NotReady", "c.lua:8", "not reached", ""},
       {"unmatched", "c.lua:1", "not reached", ""},
   };
   struct values values = {0};
@@ -717,6 +719,16 @@ static void explains(void **state UNUSED)
     if (!str_starts(value_get_text(step, "why", ""), expected[i][3]))
       fail_msg("%s: %s", expected[i][0], value_get_text(step, "why", ""));
   }
+  ruleset_free(ruleset);
+  ruleset = load(
+      "ruleset { reasons = {}, states = { LoggedOff = clear, A = keep }, reason_states = { 'B' } }", &limits, &err);
+  assert_true(ruleset_explain(ruleset, make_event("LoggedOff", "LUNCH"), 0, &agent, &values, &steps, &err));
+  assert_string_equal(
+      value_get_text(value_at(steps, 0), "why", ""), "state \"LoggedOff\" maps to clear, which always wins");
+  assert_true(ruleset_explain(ruleset, make_event("A", "LUNCH"), 0, &agent, &values, &steps, &err));
+  assert_string_equal(value_get_text(value_at(steps, 0), "why", ""), "state \"A\" is not in reason_states");
+  assert_true(ruleset_explain(ruleset, make_event("A", ""), 0, &agent, &values, &steps, &err));
+  assert_string_equal(value_get_text(value_at(steps, 0), "why", ""), "the event has no reason");
   values_release(&values);
   ruleset_free(ruleset);
 }
