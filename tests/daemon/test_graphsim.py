@@ -58,7 +58,7 @@ class Sim:
         return self.process.returncode, errors
 
     def raw(self, method, path, body=None, headers=None, timeout=DEADLINE_S):
-        connection = http.client.HTTPSConnection("localhost", self.facts["port"], context=self.tls, timeout=timeout)
+        connection = http.client.HTTPSConnection("127.0.0.1", self.facts["port"], context=self.tls, timeout=timeout)
         try:
             connection.request(method, path, body, headers or {})
             reply = connection.getresponse()
@@ -589,7 +589,7 @@ def test_slow_counts_flights(sim, faults):
     faults("slow")
     connections = []
     for _ in range(2):
-        connection = http.client.HTTPSConnection("localhost", sim.facts["port"], context=sim.tls, timeout=DEADLINE_S)
+        connection = http.client.HTTPSConnection("127.0.0.1", sim.facts["port"], context=sim.tls, timeout=DEADLINE_S)
         headers = {"Authorization": f"Bearer {sim.bearer}", "Content-Type": "application/json"}
         body = json.dumps({"sessionId": sim.client, "availability": "Away", "activity": "Away"})
         connection.request("POST", f"/v1.0/users/{user}/presence/setPresence", body, headers)
@@ -738,7 +738,7 @@ def test_stops_with_requests_open(start):
     user = sim.id("agent001@contoso.com")
     with pytest.raises(TimeoutError):
         sim.graph("POST", f"/users/{user}/presence/clearUserPreferredPresence", {}, timeout=0.5)
-    connection = http.client.HTTPSConnection("localhost", sim.facts["port"], context=sim.tls, timeout=DEADLINE_S)
+    connection = http.client.HTTPSConnection("127.0.0.1", sim.facts["port"], context=sim.tls, timeout=DEADLINE_S)
     connection.request("POST", f"/v1.0/users/{user}/presence/clearPresence", "{}", {"Authorization": f"Bearer {sim.bearer}"})
     while sim.state()["counters"]["actions"]["clearPresence"] == 0:
         pass
