@@ -63,7 +63,8 @@ struct db *db_open(const char *path, struct err *err)
     goto out;
   }
   sqlite3_extended_result_codes(db->sqlite, 1);
-  /* The exclusive lock is the lock against a second daemon: in WAL it is taken by the first read and held until close.
+  /* The exclusive lock is the lock against a second daemon: BEGIN takes it, and in this mode it
+   * is held until close.
    * FULL makes a commit durable before it returns. quick_check reads the file once; a state file is a few megabytes. */
   if (!db_exec(
           db,

@@ -22,7 +22,7 @@ struct http_exchange {
   struct list_node link;
   CURL *easy;
   struct curl_slist *headers;
-  struct wiped authorization; /* the whole header line; libcurl's copy of it is libcurl's to free */
+  struct wiped authorization; /* the token; libcurl's copy of it is libcurl's to free */
   struct buf request_body, reply_body;
   struct http_reply reply;
   char failure[CURL_ERROR_SIZE];
@@ -110,7 +110,10 @@ static void on_socket(void *context, int fd, int ready)
 static int want_timer(CURLM *multi UNUSED, long timeout_ms, void *context)
 {
   struct http_client *client = context;
-  loop_timer_at(client->timer, timeout_ms < 0 ? CLOCK_NEVER : clock_now_ms() + timeout_ms);
+  if (timeout_ms < 0)
+    loop_timer_at(client->timer, CLOCK_NEVER);
+  else
+    loop_timer_in(client->timer, timeout_ms);
   return 0;
 }
 

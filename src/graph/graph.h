@@ -44,8 +44,8 @@ struct graph_endpoint {
 
 struct graph_request {
   const char *method;
-  char url[1024];
-  struct buf body; /* graph_request_release(); for a token request it holds the secret */
+  char url[5 * 1024]; /* a base URL of 2 KiB and a name of 320 bytes, each at most %27%27 */
+  struct buf body;    /* graph_request_release(); for a token request it holds the secret */
 };
 
 /* What the transport brought back; texts borrowed. */

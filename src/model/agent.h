@@ -7,9 +7,14 @@
 
 #include "base/heap.h"
 #include "base/list.h"
+#include "base/must.h"
 #include "model/decision.h"
 
 enum { AGENT_ID_SIZE = 37, AGENT_NO_ACCOUNT = -1 };
+
+/* The name under which somebody at the keyboard, or a script, contributes: it outranks every UCC until its hold is
+ * over. With DECISION_CLEAR and a hold it contributes nothing, and lets nobody else either. */
+#define AGENT_OVERRIDE "(override)"
 
 enum phase {
   PHASE_IDLE,      /* nothing differs, nothing is due */
@@ -28,6 +33,16 @@ enum park_cause {
   PARK_REFUSED,      /* 400 and the like */
 };
 
+/* A decision that stands, or that waits for its delay. Texts are owned. */
+struct stand {
+  enum decision_kind kind; /* DECISION_SHOW, DECISION_CLEAR or DECISION_NEVER */
+  enum presence session, preferred;
+  int64_t from_ms, hold_ms;
+  struct decision_after after;
+  char *message, *rule, *place; /* never NULL in one that stands */
+  uint32_t generation;
+};
+
 /* What one UCC says of the agent now. */
 struct contribution {
   struct list_node link;
@@ -37,13 +52,12 @@ struct contribution {
   char *attributes; /* JSON object */
   int64_t at_ms;    /* of the newest applied event */
   int64_t since_ms; /* beginning of the present run of (state, reason) */
-  /* The decision that stands; a `keep` leaves it alone. */
-  enum decision_kind kind; /* DECISION_SHOW or DECISION_CLEAR */
-  enum presence session, preferred;
-  int64_t from_ms, hold_ms;
-  char *message, *rule, *place;
-  uint32_t generation;
-  bool dirty; /* the store's */
+  struct stand stand;
+  struct stand pending; /* its delay is not over; texts are NULL when there is none */
+  int64_t pending_ms;   /* when it is; CLOCK_NEVER: there is none */
+  int64_t recheck_ms;   /* when a time condition changes, and it must be decided again; CLOCK_NEVER */
+  bool is_override;     /* see AGENT_OVERRIDE */
+  bool dirty;           /* the store's */
 };
 
 /* What Graph has of one slot, as far as we know. */
@@ -85,16 +99,21 @@ struct agent {
   int account;            /* index, or AGENT_NO_ACCOUNT */
   char id[AGENT_ID_SIZE]; /* object id in lower case, "" until it is known */
   struct list_node names, contributions;
+  struct contribution *chosen; /* by a ruleset's own merge; NULL: by rank */
+  bool merge_latest;           /* the most recent contribution wins, whatever it shows */
   struct confirmed confirmed;
   /* schedule */
   enum phase phase;
   struct heap_node due;
   struct list_node link; /* of the ready queue */
-  bool differs;          /* what Graph confirmed is not what it should show, and nobody is to blame but time */
-  int attempts;          /* consecutive failures that are worth another try */
-  int64_t retry_ms;      /* not before, because of them */
-  int unauthorized;      /* consecutive 401 answers */
-  bool looked_up_again;  /* after a 404 */
+  size_t queue;          /* which one, and which part of it */
+  bool is_refresh;
+  bool differs;           /* what Graph confirmed is not what it should show, and nobody is to blame but time */
+  int attempts;           /* consecutive failures that are worth another try */
+  int64_t retry_ms;       /* not before, because of them */
+  uint64_t accepted_then; /* how many replies had proved the account's token at the last 401 */
+  int unauthorized;       /* consecutive 401 answers */
+  bool looked_up_again;   /* after a 404 */
   enum park_cause park_cause;
   char *park_detail;       /* for people; NULL or owned */
   struct agent *successor; /* has taken over our names, and may show something once we show nothing */
@@ -110,12 +129,30 @@ struct desired {
   int64_t until_ms;                  /* end of the winner's hold */
   int64_t changes_ms;                /* the next moment at which the answer can be another one; CLOCK_NEVER */
   const struct contribution *winner; /* NULL: nothing is to be shown */
+  bool never;                        /* some UCC's rules say that this person is not published */
 };
 
 const char *phase_str(enum phase phase);
 const char *park_cause_str(enum park_cause cause); /* "unknown user", for people */
 
-int64_t contribution_until(const struct contribution *contribution); /* end of its hold */
+/* Empty texts, DECISION_CLEAR, in no list. */
+struct contribution *contribution_new(const char *ucc) MUST_CHECK;
+void contribution_free(struct contribution *contribution); /* NULL is fine */
+/* Takes an event's words over; `since` moves when state or reason change. */
+void contribution_record(
+    struct contribution *contribution, const char *name, const char *state, const char *reason, int64_t at_ms);
+/* Takes a decision over. `keep` leaves what stands alone, with its old end; a `delay` that is not over at `now` makes
+ * it wait; what waited before is dropped either way. */
+void contribution_apply(struct contribution *contribution, const struct decision *decision, int64_t now);
+/* Lets a decision stand whose delay is over. True: it did. */
+bool contribution_ripen(struct contribution *contribution, int64_t now);
+/* What it contributes at `now`: the hold, then what follows it. False: nothing. */
+struct contribution_view {
+  enum presence session, preferred;
+  const char *message; /* of the hold alone */
+  int64_t until_ms;
+};
+bool contribution_at(const struct contribution *contribution, int64_t now, struct contribution_view *ret_view);
 /* The contribution of that UCC, or NULL. */
 struct contribution *agent_contribution(const struct agent *agent, const char *ucc);
 /* One contribution wins as a whole, by what colleagues would see of it, then by the most recent `since` (interface 4).
@@ -124,11 +161,12 @@ struct contribution *agent_contribution(const struct agent *agent, const char *u
 struct desired agent_desired(const struct agent *agent, int64_t now);
 /* Does Graph still have anything of ours, for all we know? */
 bool agent_shows_anything(const struct agent *agent, int64_t now);
+/* When the last of it ends by itself, at the latest. */
+int64_t agent_shows_until(const struct agent *agent);
 /* A name for people: the first of its names, else the id. */
 const char *agent_label(const struct agent *agent);
 uint64_t agent_message_hash(const char *message); /* 0 for "" */
 
-void contribution_free(struct contribution *contribution);
 /* Frees the agent with its contributions; its names must be gone. */
 void agent_free(struct agent *agent);
 

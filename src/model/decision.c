@@ -11,6 +11,8 @@ const char *decision_kind_str(enum decision_kind kind)
     return "clear";
   case DECISION_KEEP:
     return "keep";
+  case DECISION_NEVER:
+    return "never";
   }
   return "unknown";
 }
@@ -23,5 +25,7 @@ enum availability decision_availability(const struct decision *decision)
 bool decision_equal(const struct decision *a, const struct decision *b)
 {
   return a->kind == b->kind && a->session == b->session && a->preferred == b->preferred && a->hold_ms == b->hold_ms &&
+         a->delay_ms == b->delay_ms && a->after.session == b->after.session &&
+         a->after.preferred == b->after.preferred && a->after.hold_ms == b->after.hold_ms &&
          strcmp(a->message, b->message) == 0;
 }

@@ -14,6 +14,13 @@ enum decision_kind {
   DECISION_SHOW,  /* this contribution from `since` on */
   DECISION_CLEAR, /* this UCC contributes nothing */
   DECISION_KEEP,  /* this UCC's contribution stays exactly as it was */
+  DECISION_NEVER, /* this person is not published, whatever any UCC says */
+};
+
+/* What follows when the hold is over; PRESENCE_NONE twice: nothing. */
+struct decision_after {
+  enum presence session, preferred;
+  int64_t hold_ms;
 };
 
 struct decision {
@@ -23,6 +30,9 @@ struct decision {
   enum presence preferred; /* PRESENCE_NONE: likewise */
   int64_t hold_ms;         /* counted from `since`: `expires`, or the ruleset's max_hold. 0 unless kind is SHOW */
   bool expires_given;      /* hold_ms was said by the rule, not by max_hold */
+  int64_t delay_ms;        /* counted from `since`: until then the previous contribution stays; 0: at once */
+  struct decision_after after;
+  int64_t recheck_ms; /* the moment at which a time condition that was tried changes; CLOCK_NEVER: there is none */
   char message[DECISION_MESSAGE_SIZE]; /* "" for none; placeholders filled in */
   char rule[DECISION_RULE_SIZE];
   char place[DECISION_PLACE_SIZE];

@@ -134,6 +134,7 @@ static void fill_decision(
       .expires_given = outcome->expires_given,
       .unmatched = outcome->unmatched,
       .generation = ruleset->generation,
+      .recheck_ms = CLOCK_NEVER,
   };
   if (*outcome->message != '\0')
     fill_message(outcome->message, event, decision->message);
@@ -161,8 +162,8 @@ static bool read_answer(
 }
 
 bool ruleset_decide(
-    struct ruleset *ruleset, const struct event *event, int64_t since_ms, const struct rules_agent *agent,
-    struct decision *ret_decision, struct err *ret_trouble)
+    struct ruleset *ruleset, const struct event *event, int64_t since_ms, int64_t moment_ms UNUSED,
+    const struct rules_agent *agent, struct decision *ret_decision, struct err *ret_trouble)
 {
   struct values values = {0};
   struct question question;
@@ -189,12 +190,20 @@ bool ruleset_decide(
 }
 
 bool ruleset_explain(
-    struct ruleset *ruleset, const struct event *event, int64_t since_ms, const struct rules_agent *agent,
-    struct values *values, struct value **ret_steps, struct err *err)
+    struct ruleset *ruleset, const struct event *event, int64_t since_ms, int64_t moment_ms UNUSED,
+    const struct rules_agent *agent, struct values *values, struct value **ret_steps, struct err *err)
 {
   struct question question;
   ask(ruleset, event, since_ms, agent, values, &question);
   return vm_call(
       ruleset->vm, "ruleset", "explain", question.arguments, ARGUMENTS, &ruleset->decision_budget, ERR_RULE, values,
       ret_steps, err);
+}
+
+bool ruleset_merge(
+    struct ruleset *ruleset UNUSED, const struct rules_candidate *candidates UNUSED, size_t count UNUSED,
+    const struct rules_agent *agent UNUSED, size_t *ret_index, struct err *ret_trouble UNUSED)
+{
+  *ret_index = 0;
+  return true;
 }

@@ -219,3 +219,8 @@ size_t ruleset_memory_bytes(const struct ruleset *ruleset)
 {
   return vm_memory_bytes(ruleset->vm);
 }
+
+enum rules_merge ruleset_merge_mode(const struct ruleset *ruleset UNUSED)
+{
+  return RULES_MERGE_RANK;
+}

@@ -38,17 +38,33 @@ const char *ruleset_path(const struct ruleset *ruleset);
 uint32_t ruleset_generation(const struct ruleset *ruleset);
 size_t ruleset_memory_bytes(const struct ruleset *ruleset);
 
-/* Decides. since_ms: the beginning of the present (state, reason). A raising rule is answered by the ruleset's
- * `on_error`, so this always gives a decision; false means that even that failed, and then the caller keeps what was.
- * *ret_trouble (ERR_NONE when there is none) says what went wrong on the way: one line with the author's file:line. */
+/* Decides. since_ms: the beginning of the present (state, reason). moment_ms: what time conditions look at, the event's
+ * `at` at first, later the moment at which one of them changed. A raising rule is answered by the ruleset's `on_error`,
+ * so this always gives a decision; false means that even that failed, and then the caller keeps what was. *ret_trouble
+ * (ERR_NONE when there is none) says what went wrong on the way: one line with the author's file:line. */
 bool ruleset_decide(
-    struct ruleset *ruleset, const struct event *event, int64_t since_ms, const struct rules_agent *agent,
-    struct decision *ret_decision, struct err *ret_trouble) MUST_CHECK;
+    struct ruleset *ruleset, const struct event *event, int64_t since_ms, int64_t moment_ms,
+    const struct rules_agent *agent, struct decision *ret_decision, struct err *ret_trouble) MUST_CHECK;
 
 /* Why: a list of {rule=, place=, verdict="matched"|"did not match"|"not reached", why="state is \"Ready\", not ..."} in
  * `values`, for `eval`. */
 bool ruleset_explain(
-    struct ruleset *ruleset, const struct event *event, int64_t since_ms, const struct rules_agent *agent,
-    struct values *values, struct value **ret_steps, struct err *err) MUST_CHECK;
+    struct ruleset *ruleset, const struct event *event, int64_t since_ms, int64_t moment_ms,
+    const struct rules_agent *agent, struct values *values, struct value **ret_steps, struct err *err) MUST_CHECK;
+
+/* How the contributions of several UCCs become one: by what colleagues would see, then the most recent; the most recent
+ * alone; or the ruleset's own function. */
+enum rules_merge { RULES_MERGE_RANK, RULES_MERGE_LATEST, RULES_MERGE_FUNCTION };
+enum rules_merge ruleset_merge_mode(const struct ruleset *ruleset);
+struct rules_candidate {
+  const char *ucc, *state, *reason;
+  int64_t since_ms;
+  enum availability rank;
+};
+/* Of RULES_MERGE_FUNCTION: the index (from 0) of the candidate that wins. False: the function failed; the caller merges
+ * by rank. Same budget as a decision. */
+bool ruleset_merge(
+    struct ruleset *ruleset, const struct rules_candidate *candidates, size_t count, const struct rules_agent *agent,
+    size_t *ret_index, struct err *ret_trouble) MUST_CHECK;
 
 #endif

@@ -28,6 +28,12 @@ void sched_budget_use(struct sched_budget *budget, int64_t now)
   budget->next = (budget->next + 1) % budget->limit;
 }
 
+void sched_budget_shift(struct sched_budget *budget, int64_t by_ms)
+{
+  for (size_t i = 0; i < budget->limit; i++)
+    budget->sent_ms[i] += by_ms;
+}
+
 int64_t sched_backoff(int attempts, int64_t base_ms, int64_t cap_ms, uint32_t random)
 {
   int64_t whole = base_ms;

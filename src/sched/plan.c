@@ -11,6 +11,11 @@
 /* Ends that differ by less are the same: Graph counts whole seconds from its own receipt. */
 #define SAME_END_MS (2 * CLOCK_SECOND)
 
+/* Graph documents no limits for a preferred presence (facts 1.4): what a person can choose in Teams is between these.
+ */
+#define PREFERRED_MIN_MS CLOCK_MINUTE
+#define PREFERRED_MAX_MS (7 * CLOCK_DAY)
+
 static int64_t least(int64_t a, int64_t b)
 {
   return a < b ? a : b;
@@ -51,6 +56,17 @@ static bool same_end(int64_t a, int64_t b)
   return a - b < SAME_END_MS && b - a < SAME_END_MS;
 }
 
+/* Not sent again when its end was moved to what Graph takes. */
+static bool preferred_stands(const struct slot *preferred, const struct desired *desired)
+{
+  if (preferred->presence != desired->preferred || preferred->unsure)
+    return false;
+  int64_t sent_for = preferred->until_ms - preferred->set_ms;
+  bool lengthened = sent_for <= PREFERRED_MIN_MS && desired->until_ms < preferred->until_ms;
+  bool shortened = sent_for >= PREFERRED_MAX_MS && desired->until_ms > preferred->until_ms;
+  return lengthened || shortened || same_end(preferred->until_ms, desired->until_ms);
+}
+
 struct sched_plan sched_plan(const struct agent *agent, const struct desired *desired, int64_t now, int64_t lease_ms)
 {
   struct slot session = alive(agent->confirmed.session, now), preferred = alive(agent->confirmed.preferred, now);
@@ -73,14 +89,17 @@ struct sched_plan sched_plan(const struct agent *agent, const struct desired *de
     }
     plan.next_ms = least(plan.next_ms, refresh);
   }
-  if (desired->preferred != PRESENCE_NONE && (preferred.presence != desired->preferred || preferred.unsure ||
-                                              !same_end(preferred.until_ms, desired->until_ms))) {
+  if (desired->preferred != PRESENCE_NONE && !preferred_stands(&preferred, desired)) {
     int64_t duration = desired->until_ms - now;
+    if (duration < PREFERRED_MIN_MS)
+      duration = PREFERRED_MIN_MS;
+    if (duration > PREFERRED_MAX_MS)
+      duration = PREFERRED_MAX_MS;
     return (struct sched_plan){
         .step = STEP_SET_PREFERRED,
         .presence = desired->preferred,
-        .duration_ms = duration < CLOCK_MINUTE ? CLOCK_MINUTE : duration,
-        .until_ms = desired->until_ms};
+        .duration_ms = duration,
+        .until_ms = now + duration};
   }
   if (hash != 0 && (message.hash != hash || message.unsure || !same_end(message.until_ms, desired->until_ms)))
     return (struct sched_plan){
@@ -110,11 +129,10 @@ void sched_sent(struct agent *agent, const struct sched_plan *plan, int64_t now)
   struct confirmed *c = &agent->confirmed;
   switch (plan->step) {
   case STEP_SET_SESSION:
-    if (!plan->refresh)
-      mark_unsure(&c->session, plan->until_ms + CLOCK_MINUTE, now);
+    mark_unsure(&c->session, plan->until_ms + CLOCK_MINUTE, now);
     break;
   case STEP_SET_PREFERRED:
-    mark_unsure(&c->preferred, now + plan->duration_ms + CLOCK_MINUTE, now);
+    mark_unsure(&c->preferred, plan->until_ms + CLOCK_MINUTE, now);
     break;
   case STEP_SET_MESSAGE:
     c->message.unsure = true;

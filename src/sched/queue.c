@@ -26,6 +26,8 @@ static void change(struct sched *sched, struct agent *agent, enum phase phase)
   list_remove(&agent->link);
   sched->counts[agent->phase]--;
   sched->counts[phase]++;
+  if (agent->phase == PHASE_READY && phase == PHASE_IN_FLIGHT)
+    sched->queues[agent->queue].refreshed_last = agent->is_refresh;
   agent->phase = phase;
 }
 
@@ -40,7 +42,11 @@ void sched_move(struct sched *sched, struct agent *agent, enum phase phase, int6
 void sched_ready(struct sched *sched, struct agent *agent, size_t queue, bool refresh)
 {
   must(queue < sched->queue_count);
+  if (agent->phase == PHASE_READY && agent->queue == queue && agent->is_refresh == refresh)
+    return;
   change(sched, agent, PHASE_READY);
+  agent->queue = queue;
+  agent->is_refresh = refresh;
   list_add_tail(refresh ? &sched->queues[queue].refreshes : &sched->queues[queue].changes, &agent->link);
 }
 
@@ -68,11 +74,25 @@ int64_t sched_next_due(const struct sched *sched)
   return first == NULL ? CLOCK_NEVER : first->at_ms;
 }
 
-struct agent *sched_first_ready(const struct sched *sched, size_t queue)
+/* This long before a session fades or expires, its refresh no longer lets changes pass. */
+#define PRESSING_MS (20 * CLOCK_SECOND)
+
+static bool presses(const struct agent *agent, int64_t now)
+{
+  const struct slot *session = &agent->confirmed.session;
+  int64_t end_ms = session->until_ms;
+  if (session->presence == SESSION_AVAILABLE && session->set_ms + PRESENCE_FADE_MS < end_ms)
+    end_ms = session->set_ms + PRESENCE_FADE_MS;
+  return now >= end_ms - PRESSING_MS;
+}
+
+struct agent *sched_first_ready(const struct sched *sched, size_t queue, int64_t now)
 {
   const struct sched_queue *q = &sched->queues[queue];
-  struct list_node *first = list_first(&q->changes);
-  if (first == NULL)
-    first = list_first(&q->refreshes);
-  return first == NULL ? NULL : LIST_ENTRY(first, struct agent, link);
+  struct list_node *change_node = list_first(&q->changes), *refresh_node = list_first(&q->refreshes);
+  struct agent *first_change = change_node == NULL ? NULL : LIST_ENTRY(change_node, struct agent, link);
+  struct agent *first_refresh = refresh_node == NULL ? NULL : LIST_ENTRY(refresh_node, struct agent, link);
+  if (first_change == NULL || first_refresh == NULL)
+    return first_change != NULL ? first_change : first_refresh;
+  return presses(first_refresh, now) && !q->refreshed_last ? first_refresh : first_change;
 }

@@ -53,6 +53,7 @@ struct sched {
 
 struct sched_queue {
   struct list_node changes, refreshes; /* ready agents; changes go first */
+  bool refreshed_last;                 /* the last one that was sent was a refresh */
 };
 
 void sched_init(struct sched *sched, size_t queue_count);
@@ -60,14 +61,17 @@ void sched_release(struct sched *sched);
 /* The phase must not be PHASE_READY, see sched_ready(). at_ms: when sched_due() gives the agent back, CLOCK_NEVER for
  * not by itself. */
 void sched_move(struct sched *sched, struct agent *agent, enum phase phase, int64_t at_ms);
+/* One that is ready already keeps its place, unless a refresh became a change. */
 void sched_ready(struct sched *sched, struct agent *agent, size_t queue, bool refresh);
 /* A new agent, in PHASE_IDLE; and one that is about to be freed. */
 void sched_add(struct sched *sched, struct agent *agent);
 void sched_remove(struct sched *sched, struct agent *agent);
 /* The next agent whose moment has come (still in its phase), or NULL. Move it, or it comes again. */
 struct agent *sched_due(const struct sched *sched, int64_t now);
-int64_t sched_next_due(const struct sched *sched);                        /* CLOCK_NEVER */
-struct agent *sched_first_ready(const struct sched *sched, size_t queue); /* or NULL */
+int64_t sched_next_due(const struct sched *sched); /* CLOCK_NEVER */
+/* Who goes next, or NULL. Changes first, unless the oldest refresh is about to come too late; then the two take turns.
+ */
+struct agent *sched_first_ready(const struct sched *sched, size_t queue, int64_t now);
 
 /* ---- budget */
 
@@ -84,6 +88,7 @@ void sched_budget_init(struct sched_budget *budget, size_t limit, int64_t window
 void sched_budget_release(struct sched_budget *budget);
 int64_t sched_budget_next(const struct sched_budget *budget); /* the earliest moment for one more */
 void sched_budget_use(struct sched_budget *budget, int64_t now);
+void sched_budget_shift(struct sched_budget *budget, int64_t by_ms); /* the clock was set */
 
 /* ---- backoff */
 

@@ -33,6 +33,7 @@ void app_init(
   sched_budget_init(&app->presence, (size_t)account->requests_per_30_seconds, 30 * CLOCK_SECOND, BUDGET_MARGIN_MS);
   sched_budget_init(&app->lookups, (size_t)account->lookups_per_10_seconds, 10 * CLOCK_SECOND, BUDGET_MARGIN_MS);
   list_init(&app->waiting);
+  list_init(&app->waiting_lookups);
   list_init(&app->outgoing);
   list_init(&app->flying);
 }
@@ -61,6 +62,7 @@ void app_release(struct app *app)
   if (app->token_exchange != NULL)
     app->service->setup.ports.cancel(app->service->setup.ports.context, app->token_exchange);
   drop_all(app, &app->waiting);
+  drop_all(app, &app->waiting_lookups);
   drop_all(app, &app->outgoing);
   drop_all(app, &app->flying);
   wiped_release(&app->token.bearer);
@@ -148,10 +150,21 @@ static int64_t closed_until(const struct app *app)
   return app->gate_until_ms > app->auth_until_ms ? app->gate_until_ms : app->auth_until_ms;
 }
 
-bool app_open(const struct app *app, enum graph_operation_kind kind, int64_t now)
+/* Lookups leave half of the connections to presence: a thousand new names must not let one Available fade. */
+static bool has_room(const struct app *app, enum graph_operation_kind kind)
 {
   size_t most = app->suspect ? 1 : (size_t)app->connections;
-  return has_token(app, now) && now >= closed_until(app) && app->in_flight < most &&
+  return app->in_flight < most && (kind != GRAPH_LOOKUP || app->lookups_in_flight < (most + 1) / 2);
+}
+
+static struct list_node *waiting_list(struct app *app, enum graph_operation_kind kind)
+{
+  return kind == GRAPH_LOOKUP ? &app->waiting_lookups : &app->waiting;
+}
+
+bool app_open(const struct app *app, enum graph_operation_kind kind, int64_t now)
+{
+  return has_token(app, now) && now >= closed_until(app) && has_room(app, kind) &&
          now >= sched_budget_next(budget_of((struct app *)app, kind));
 }
 
@@ -160,6 +173,7 @@ static void go_out(struct app *app, struct request *request, int64_t now)
   list_remove(&request->link);
   list_add_tail(&app->outgoing, &request->link);
   app->in_flight++;
+  app->lookups_in_flight += request->operation.kind == GRAPH_LOOKUP;
   sched_budget_use(budget_of(app, request->operation.kind), now);
 }
 
@@ -173,19 +187,21 @@ struct request *app_submit(
   request->operation.message = request->message;
   request->on_done = on_done;
   request->context = context;
-  list_add_tail(&app->waiting, &request->link);
+  list_add_tail(waiting_list(app, operation->kind), &request->link);
   return request;
 }
 
 void app_prepare(struct app *app, int64_t now)
 {
   renew_token(app, now);
-  for (struct list_node *node = app->waiting.next, *next; node != &app->waiting; node = next) {
-    next = node->next;
-    struct request *request = LIST_ENTRY(node, struct request, link);
-    if (app_open(app, request->operation.kind, now))
+  struct list_node *lists[] = {&app->waiting, &app->waiting_lookups};
+  for (size_t i = 0; i < COUNT_OF(lists); i++)
+    while (!list_empty(lists[i])) {
+      struct request *request = LIST_ENTRY(list_first(lists[i]), struct request, link);
+      if (!app_open(app, request->operation.kind, now))
+        break;
       go_out(app, request, now);
-  }
+    }
 }
 
 /* ---- outcomes */
@@ -219,6 +235,8 @@ static void doubt_token(struct app *app, const struct request *request, const st
 {
   if (request->token_serial != app->token_serial || app->token.bearer.length == 0)
     return; /* it went out with a token that is thrown away already */
+  if (request->about_user)
+    return; /* others got through with it: it is about this user (facts 6) */
   wiped_release(&app->token.bearer);
   if (!app->suspect) {
     app->suspect = true;
@@ -270,10 +288,18 @@ static void learn(struct app *app, const struct request *request, const struct o
   }
   if (outcome->status != 0 && !passing && request->token_serial == app->token_serial) {
     app->suspect = false; /* whatever Graph said, it took the token */
+    app->accepted++;
     app->auth_attempts = 0;
   }
   if (outcome->kind == OUTCOME_APPLIED || outcome->kind == OUTCOME_GONE)
     app->throttle_attempts = 0;
+}
+
+static void leave_flight(struct app *app, struct request *request)
+{
+  list_remove(&request->link);
+  app->in_flight--;
+  app->lookups_in_flight -= request->operation.kind == GRAPH_LOOKUP;
 }
 
 static void on_reply(void *context, const struct graph_reply *reply)
@@ -285,7 +311,7 @@ static void on_reply(void *context, const struct graph_reply *reply)
   graph_classify(app->service->setup.json, request->operation.kind, reply, now, &outcome);
   must(str_copy(outcome.client_request_id, sizeof outcome.client_request_id, request->client_request_id));
   request->exchange = NULL;
-  app->in_flight--;
+  leave_flight(app, request);
   learn(app, request, &outcome, now);
   log_debug(
       "account %s: %s %s: %s %d (request-id %s, client-request-id %s)", app->label,
@@ -293,12 +319,22 @@ static void on_reply(void *context, const struct graph_reply *reply)
       outcome.status, outcome.request_id, request->client_request_id);
   if (outcome.kind == OUTCOME_TOKEN_STALE && !request->once && !request->retried) {
     request->retried = true;
-    list_remove(&request->link);
-    list_add_tail(&app->waiting, &request->link);
+    list_add_tail(waiting_list(app, request->operation.kind), &request->link);
     return;
   }
-  list_remove(&request->link);
   request->on_done(request->context, &outcome, reply);
+  request_free(request);
+}
+
+/* What cannot be put into a request is refused, as Graph would. */
+static void refuse(struct app *app, struct request *request, const struct err *err)
+{
+  static const struct graph_reply none = {
+      .failure = "", .body = "", .retry_after = "", .request_id = "", .content_type = "", .diagnostic = ""};
+  struct outcome outcome = {.kind = OUTCOME_REFUSED, .retry_after_ms = -1};
+  str_cut(outcome.detail, sizeof outcome.detail, err->text);
+  leave_flight(app, request);
+  request->on_done(request->context, &outcome, &none);
   request_free(request);
 }
 
@@ -307,11 +343,9 @@ static void send_one(struct app *app, struct request *request)
   const struct ports *ports = &app->service->setup.ports;
   struct graph_request encoded;
   struct err err = ERR_INIT;
-  bool ok = graph_encode(&app->endpoint, &request->operation, &encoded, &err);
-  if (!ok) {
-    /* Every presence and duration was checked on its way here. */
-    log_error("account %s: %s", app->label, err.text);
-    must(ok);
+  if (!graph_encode(&app->endpoint, &request->operation, &encoded, &err)) {
+    refuse(app, request, &err);
+    return;
   }
   new_guid(app->service, request->client_request_id);
   request->token_serial = app->token_serial;
@@ -344,16 +378,10 @@ int64_t app_next(const struct app *app, bool ready, int64_t now)
     int64_t renewal = has_token(app, now) ? app->token.refresh_ms : 0;
     next = latest(renewal, latest(app->token_next_try_ms, app->auth_until_ms));
   }
-  bool lookups = false, presence = ready;
-  for (struct list_node *node = app->waiting.next; node != &app->waiting; node = node->next) {
-    bool lookup = LIST_ENTRY(node, struct request, link)->operation.kind == GRAPH_LOOKUP;
-    lookups = lookups || lookup;
-    presence = presence || !lookup;
-    if (lookups && presence)
-      break;
-  }
-  /* With the connections full, the next reply is what wakes us. */
-  if (!has_token(app, now) || app->in_flight >= (app->suspect ? 1 : (size_t)app->connections))
+  bool lookups = !list_empty(&app->waiting_lookups) && has_room(app, GRAPH_LOOKUP);
+  bool presence = (ready || !list_empty(&app->waiting)) && has_room(app, GRAPH_SET_PRESENCE);
+  if (!has_token(
+          app, now)) /* the reply to the token request is what wakes us, and with the connections full any reply */
     return next;
   int64_t open = closed_until(app);
   if (lookups && latest(open, sched_budget_next(&app->lookups)) < next)
@@ -361,4 +389,20 @@ int64_t app_next(const struct app *app, bool ready, int64_t now)
   if (presence && latest(open, sched_budget_next(&app->presence)) < next)
     next = latest(open, sched_budget_next(&app->presence));
   return next;
+}
+
+bool app_is_hopeless(const struct app *app, int64_t now)
+{
+  return app->token_refused && !has_token(app, now);
+}
+
+void app_clock_stepped(struct app *app, int64_t by_ms)
+{
+  sched_budget_shift(&app->presence, by_ms);
+  sched_budget_shift(&app->lookups, by_ms);
+  app->gate_until_ms += by_ms;
+  app->auth_until_ms += by_ms;
+  app->token_next_try_ms += by_ms;
+  app->token.expires_ms += by_ms;
+  app->token.refresh_ms += by_ms;
 }

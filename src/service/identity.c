@@ -12,6 +12,7 @@
   (2 * CLOCK_HOUR) /* earlier by up to this much, so that a shift start does not come back as a wave */
 #define MISSING_FIRST_MS (15 * CLOCK_MINUTE)
 #define MISSING_THEN_MS CLOCK_DAY
+#define OVERDUE_SPREAD_MS CLOCK_HOUR
 #define FAILED_BASE_MS (2 * CLOCK_SECOND)
 #define FAILED_CAP_MS (5 * CLOCK_MINUTE)
 
@@ -60,6 +61,14 @@ void identity_check(struct service *service, struct agent *agent, int64_t now)
   }
 }
 
+void identity_prove_token(struct service *service, struct agent *agent, int64_t now)
+{
+  struct list_node *first = list_first(&agent->names);
+  struct agent_name *name = first == NULL ? NULL : LIST_ENTRY(first, struct agent_name, link);
+  if (name != NULL && !name->asking)
+    ask_at(service, name, now);
+}
+
 bool identity_checking(const struct agent *agent)
 {
   for (struct list_node *node = agent->names.next; node != &agent->names; node = node->next)
@@ -100,6 +109,15 @@ static void unite(struct service *service, struct agent_name *name, struct agent
   store_agent_remove(service->setup.store, from);
 }
 
+/* Does `agent` wait for `first`, directly or in turn? Two people may swap their names. */
+static bool comes_after(const struct agent *agent, const struct agent *first)
+{
+  for (const struct agent *next = first->successor; next != NULL; next = next->successor)
+    if (next == agent)
+      return true;
+  return false;
+}
+
 /* A name that was somebody else's until now. The old id is cleared before the new one shows anything. */
 static void reassign(struct service *service, struct agent_name *name, const char *id, int64_t now)
 {
@@ -112,7 +130,7 @@ static void reassign(struct service *service, struct agent_name *name, const cha
   }
   move_contributions(service, name->name, from, to);
   store_name_move(store, name, to);
-  if (from->successor == NULL && to->predecessor == NULL) {
+  if (from->successor == NULL && to->predecessor == NULL && !comes_after(from, to)) {
     from->successor = to;
     to->predecessor = from;
   }
@@ -166,10 +184,14 @@ static void park_unknown(struct service *service, struct agent *agent)
 
 static void missing(struct service *service, struct agent_name *name, int64_t now)
 {
+  bool again = name->again;
   name->misses++;
   name->again = false;
   ask_at(service, name, now + (name->misses == 1 ? MISSING_FIRST_MS : MISSING_THEN_MS));
-  /* Known under another name? Then this one being gone changes nothing. */
+  /* A name may be gone while its user is not (facts 4: the id is stable). Only when the presence service does not know
+   * the id either, or there never was one, is there nobody. */
+  if (!again && *name->agent->id != '\0')
+    return;
   struct agent *agent = name->agent;
   for (struct list_node *node = agent->names.next; node != &agent->names; node = node->next) {
     struct agent_name *other = LIST_ENTRY(node, struct agent_name, link);
@@ -195,8 +217,10 @@ static void refused(struct service *service, struct agent_name *name, const stru
       outcome->kind == OUTCOME_FORBIDDEN ? "grant the application permission User.Read.All, with admin consent"
                                          : "is this a user principal name?",
       *outcome->request_id == '\0' ? "none" : outcome->request_id);
+  bool again = name->again;
+  name->again = false;
   ask_at(service, name, now + MISSING_THEN_MS);
-  if (*name->id == '\0' && name->agent->phase != PHASE_IN_FLIGHT)
+  if ((again || *name->id == '\0') && name->agent->phase != PHASE_IN_FLIGHT)
     pipeline_park(service, name->agent, outcome->kind == OUTCOME_FORBIDDEN ? PARK_FORBIDDEN : PARK_REFUSED, detail);
 }
 
@@ -259,7 +283,7 @@ void identity_turn(struct service *service, int64_t now)
   }
 }
 
-void identity_start(struct service *service)
+void identity_start(struct service *service, int64_t now)
 {
   struct list_node *agents = store_agents(service->setup.store);
   for (struct list_node *node = agents->next; node != agents; node = node->next) {
@@ -268,8 +292,14 @@ void identity_start(struct service *service)
     for (struct list_node *n = agent->names.next; n != &agent->names; n = n->next) {
       struct agent_name *name = LIST_ENTRY(n, struct agent_name, link);
       unknown = unknown || name->misses > 0;
-      if (name->due.at_ms != 0 && agent->account != AGENT_NO_ACCOUNT)
-        heap_put(&service->lookups, &name->due, name->due.at_ms);
+      if (agent->account == AGENT_NO_ACCOUNT || name->due.at_ms == 0)
+        continue;
+      int64_t due_ms = name->due.at_ms;
+      if (*name->id == '\0' && name->misses == 0)
+        due_ms = now;        /* it was refused as such; that may have been mended */
+      else if (due_ms < now) /* verifications that fell due while we were away do not come all at once */
+        due_ms = now + (int64_t)((uint64_t)OVERDUE_SPREAD_MS * service_random(service) >> 32);
+      heap_put(&service->lookups, &name->due, due_ms);
     }
     if (unknown && *agent->id == '\0' && agent->account != AGENT_NO_ACCOUNT)
       park_unknown(service, agent);

@@ -32,6 +32,7 @@ struct request {
   bool owns_context;     /* free() it with the request */
   uint64_t token_serial; /* of the token it went out with */
   bool retried;          /* after a 401 */
+  bool about_user;       /* a 401 will be about this user, not about the token */
   bool once;             /* no second try after a 401 here: the sender decides what is wanted by then */
   int64_t sent_ms;
   char client_request_id[40];
@@ -40,7 +41,7 @@ struct request {
 
 struct app {
   struct service *service;
-  char key[600];     /* "authority tenant client": of the gate's row */
+  char key[600];     /* "Graph TenantId ClientId": of the gate's row */
   const char *label; /* the first account's id */
   struct graph_endpoint endpoint;
   const struct wiped *secret;
@@ -63,8 +64,9 @@ struct app {
   int throttle_attempts;
   bool fresh_connection; /* the next request takes a new one (facts 3.2) */
   struct sched_budget presence, lookups;
-  struct list_node waiting, outgoing, flying;
-  size_t in_flight; /* outgoing and flying */
+  struct list_node waiting, waiting_lookups, outgoing, flying;
+  size_t in_flight, lookups_in_flight; /* outgoing and flying */
+  uint64_t accepted;                   /* replies that prove the token: anything but 401 */
   /* figures */
   uint64_t requests[GRAPH_OPERATION_KINDS], outcomes[OUTCOME_UNKNOWN + 1];
   int64_t throttled_ms;
@@ -85,6 +87,10 @@ struct request *app_submit(
 void app_prepare(struct app *app, int64_t now);
 /* After the commit: sends what is outgoing. */
 void app_send(struct app *app);
+/* No token, and retrying does not get one. */
+bool app_is_hopeless(const struct app *app, int64_t now);
+/* The wall clock was set back (by_ms < 0): moments of our own move along. */
+void app_clock_stepped(struct app *app, int64_t by_ms);
 /* The next moment at which app_prepare() has something to do; CLOCK_NEVER. ready: agents wait in its queue. */
 int64_t app_next(const struct app *app, bool ready, int64_t now);
 
@@ -98,6 +104,7 @@ struct service {
   struct sched sched;
   struct heap lookups; /* of agent_name.due */
   struct event *scratch;
+  int64_t last_turn_ms;
   struct decision decision;
   uint64_t accepted, duplicates, stale, refused, reused_ids, future, unknown_fields, decisions, rule_errors, no_account;
   struct tally unmatched, future_uccs, unserved, unknown_field_names;
@@ -118,7 +125,8 @@ void pipeline_launch(struct service *service, struct agent *agent, int64_t now);
 void pipeline_park(struct service *service, struct agent *agent, enum park_cause cause, const char *detail);
 /* Out of PHASE_PARKED, with a clean slate; then settle it. */
 void pipeline_free_parked(struct service *service, struct agent *agent);
-void pipeline_decide_again(struct service *service, struct agent *agent, struct contribution *contribution);
+/* Decides what every UCC said again, by the present rules, with the old `since`; time conditions look at `now`. */
+void pipeline_decide_all_again(struct service *service, struct agent *agent, int64_t now);
 /* A new agent of that account, known to the schedule. */
 struct agent *pipeline_new_agent(struct service *service, int account);
 /* The agent shows nothing, has no names and no contributions: it goes. True: it is gone. */
@@ -129,6 +137,8 @@ struct agent_name *identity_name(struct service *service, int account, const cha
 /* Asks for the ids of the agent's names that have none, unless that is under way; at_once: without waiting for the next
  * try after a failure. */
 void identity_want(struct service *service, struct agent *agent, bool at_once, int64_t now);
+/* Whether Graph takes the token at all: a lookup of the same user tells, when a presence request of his got 401. */
+void identity_prove_token(struct service *service, struct agent *agent, int64_t now);
 /* Is a lookup due that a 404 asked for? */
 bool identity_checking(const struct agent *agent);
 /* The presence service does not know the id: looks its names up once more. */
@@ -136,6 +146,6 @@ void identity_check(struct service *service, struct agent *agent, int64_t now);
 /* Starts the lookups that are due. */
 void identity_turn(struct service *service, int64_t now);
 /* After loading: verifications and retries go on where they were, and who was unknown is parked again. */
-void identity_start(struct service *service);
+void identity_start(struct service *service, int64_t now);
 
 #endif

@@ -32,33 +32,17 @@ static int account_of(const struct service *service, const char *agent, const ch
   return found == NULL ? AGENT_NO_ACCOUNT : (int)(found - config->accounts);
 }
 
-static bool same_run(const struct contribution *contribution, const struct event *event)
-{
-  return str_equal_fold(contribution->state, event->state) && str_equal_fold(contribution->reason, event->reason);
-}
-
-static void replace_text(char **text, const char *with)
-{
-  char *copy = must_strdup(with);
-  free(*text);
-  *text = copy;
-}
-
 static void record_event(struct contribution *contribution, const struct event *event)
 {
-  if (*contribution->state == '\0' || !same_run(contribution, event))
-    contribution->since_ms = event->at_ms;
-  contribution->at_ms = event->at_ms;
-  replace_text(&contribution->name, event->agent);
-  replace_text(&contribution->state, event->state);
-  replace_text(&contribution->reason, event->reason);
+  contribution_record(contribution, event->agent, event->state, event->reason, event->at_ms);
   struct values values = {0};
   struct value *attributes;
   struct buf text;
-  buf_init(&text, EVENT_MAX_BYTES);
+  buf_init(&text, 8 * EVENT_MAX_BYTES); /* \u00XX is six bytes for one */
   intake_write_attributes(event, &values, &attributes);
   json_write(&text, attributes);
-  replace_text(&contribution->attributes, text.length == 0 ? "{}" : buf_text(&text));
+  free(contribution->attributes);
+  contribution->attributes = must_strdup(text.length == 0 ? "{}" : buf_text(&text));
   buf_release(&text);
   values_release(&values);
 }
@@ -87,19 +71,28 @@ static void note_unmatched(struct service *service, const struct event *event)
     log_warn("no rule answers %s; add it to the ruleset's states or reasons", text);
 }
 
-static bool decide(struct service *service, struct agent *agent, const struct event *event, int64_t since_ms)
+enum { STATES_MAX = 64 }; /* UCCs of one agent that a rule function sees */
+
+static struct rules_agent agent_for_rules(const struct agent *agent, struct rules_agent_state states[STATES_MAX])
 {
-  enum { STATES_MAX = 64 };
-  struct rules_agent_state states[STATES_MAX];
   struct rules_agent seen = {.upn = agent_label(agent), .states = states};
   for (struct list_node *node = agent->contributions.next;
        node != &agent->contributions && seen.state_count < STATES_MAX; node = node->next) {
     const struct contribution *c = LIST_ENTRY(node, struct contribution, link);
-    states[seen.state_count++] = (struct rules_agent_state){c->ucc, c->state};
+    if (!c->is_override)
+      states[seen.state_count++] = (struct rules_agent_state){c->ucc, c->state};
   }
+  return seen;
+}
+
+static bool decide(
+    struct service *service, struct agent *agent, const struct event *event, int64_t since_ms, int64_t moment_ms)
+{
+  struct rules_agent_state states[STATES_MAX];
+  struct rules_agent seen = agent_for_rules(agent, states);
   struct err trouble = ERR_INIT;
-  bool ok =
-      ruleset_decide(service->setup.rulesets[agent->account], event, since_ms, &seen, &service->decision, &trouble);
+  bool ok = ruleset_decide(
+      service->setup.rulesets[agent->account], event, since_ms, moment_ms, &seen, &service->decision, &trouble);
   service->decisions++;
   if (trouble.kind != ERR_NONE)
     tell_rule_trouble(service, &trouble);
@@ -108,23 +101,8 @@ static bool decide(struct service *service, struct agent *agent, const struct ev
   return ok;
 }
 
-/* `keep` leaves the decision that stands alone, with its old end. */
-static void apply_decision(struct contribution *contribution, const struct decision *decision)
-{
-  if (decision->kind == DECISION_KEEP)
-    return;
-  contribution->kind = decision->kind;
-  contribution->session = decision->session;
-  contribution->preferred = decision->preferred;
-  contribution->from_ms = contribution->since_ms;
-  contribution->hold_ms = decision->hold_ms;
-  contribution->generation = decision->generation;
-  replace_text(&contribution->message, decision->message);
-  replace_text(&contribution->rule, decision->rule);
-  replace_text(&contribution->place, decision->place);
-}
-
-void pipeline_decide_again(struct service *service, struct agent *agent, struct contribution *contribution)
+/* By the present rules, with its old `since`; time conditions look at `now`. */
+static void decide_again(struct service *service, struct agent *agent, struct contribution *contribution, int64_t now)
 {
   struct event *event = service->scratch;
   *event = (struct event){.at_ms = contribution->at_ms, .at_given = true};
@@ -141,10 +119,19 @@ void pipeline_decide_again(struct service *service, struct agent *agent, struct 
       !intake_read_attributes(attributes, event, &err))
     log_warn("%s: stored attributes: %s", contribution->name, err.text);
   values_release(&values);
-  if (!decide(service, agent, event, contribution->since_ms))
+  if (!decide(service, agent, event, contribution->since_ms, now))
     return;
-  apply_decision(contribution, &service->decision);
+  contribution_apply(contribution, &service->decision, now);
   store_touch_contribution(service->setup.store, agent, contribution);
+}
+
+void pipeline_decide_all_again(struct service *service, struct agent *agent, int64_t now)
+{
+  for (struct list_node *node = agent->contributions.next; node != &agent->contributions; node = node->next) {
+    struct contribution *contribution = LIST_ENTRY(node, struct contribution, link);
+    if (!contribution->is_override)
+      decide_again(service, agent, contribution, now);
+  }
 }
 
 static void check_time(struct service *service, struct event *event, int64_t now, bool recording)
@@ -208,8 +195,8 @@ enum service_taken service_event(struct service *service, const struct event *gi
   service->accepted++;
   if (account == AGENT_NO_ACCOUNT)
     warn_unserved(service, event);
-  else if (decide(service, agent, event, contribution->since_ms))
-    apply_decision(contribution, &service->decision);
+  else if (decide(service, agent, event, contribution->since_ms, event->at_ms))
+    contribution_apply(contribution, &service->decision, now);
   store_touch_contribution(store, agent, contribution);
   if (agent->park_cause != PARK_UNKNOWN_NAME) /* that one is asked for again by itself, not with every event */
     pipeline_free_parked(service, agent);
@@ -226,6 +213,8 @@ struct agent *pipeline_new_agent(struct service *service, int account)
   return agent;
 }
 
+static void release_successor(struct service *service, struct agent *agent, int64_t now);
+
 void pipeline_park(struct service *service, struct agent *agent, enum park_cause cause, const char *detail)
 {
   if (agent->park_cause != cause || agent->park_detail == NULL || strcmp(agent->park_detail, detail) != 0) {
@@ -236,12 +225,10 @@ void pipeline_park(struct service *service, struct agent *agent, enum park_cause
   }
   agent->park_cause = cause;
   agent->differs = false;
-  sched_move(&service->sched, agent, PHASE_PARKED, CLOCK_NEVER);
-  struct agent *successor = agent->successor;
-  if (successor != NULL) { /* it will never get cleared; do not make the other one wait for it */
-    agent->successor = successor->predecessor = NULL;
-    pipeline_settle(service, successor, service_now(service));
-  }
+  /* Nobody will speak for one without names again: it goes when what it shows has ended by itself. */
+  bool orphan = list_empty(&agent->names) && list_empty(&agent->contributions);
+  sched_move(&service->sched, agent, PHASE_PARKED, orphan ? agent_shows_until(agent) : CLOCK_NEVER);
+  release_successor(service, agent, service_now(service));
 }
 
 void pipeline_free_parked(struct service *service, struct agent *agent)
@@ -264,13 +251,9 @@ bool pipeline_drop_if_empty(struct service *service, struct agent *agent, int64_
   if (!list_empty(&agent->names) || !list_empty(&agent->contributions) || agent->phase == PHASE_IN_FLIGHT ||
       agent_shows_anything(agent, now) || agent->predecessor != NULL)
     return false;
-  struct agent *successor = agent->successor;
-  if (successor != NULL)
-    successor->predecessor = NULL;
+  release_successor(service, agent, now);
   sched_remove(&service->sched, agent);
   store_agent_remove(service->setup.store, agent);
-  if (successor != NULL)
-    pipeline_settle(service, successor, now);
   return true;
 }
 
@@ -278,6 +261,73 @@ static void wait_until(struct service *service, struct agent *agent, bool differ
 {
   agent->differs = differs;
   sched_move(&service->sched, agent, differs || at_ms != CLOCK_NEVER ? PHASE_WAITING : PHASE_IDLE, at_ms);
+}
+
+/* What time alone has changed: delays that are over, time conditions that must be looked at again. */
+static int64_t pass_time(struct service *service, struct agent *agent, int64_t now)
+{
+  int64_t next = CLOCK_NEVER;
+  for (struct list_node *node = agent->contributions.next; node != &agent->contributions; node = node->next) {
+    struct contribution *contribution = LIST_ENTRY(node, struct contribution, link);
+    if (contribution_ripen(contribution, now))
+      store_touch_contribution(service->setup.store, agent, contribution);
+    if (now >= contribution->recheck_ms)
+      decide_again(service, agent, contribution, now);
+    if (now >= contribution->recheck_ms) /* it could not be decided: the rule may do better later */
+      contribution->recheck_ms = now + CLOCK_MINUTE;
+    if (contribution->recheck_ms < next)
+      next = contribution->recheck_ms;
+  }
+  return next;
+}
+
+/* Lets the ruleset's own `merge` choose among several; where it fails, the rank decides. */
+static void choose(struct service *service, struct agent *agent, int64_t now)
+{
+  struct rules_candidate candidates[STATES_MAX];
+  struct contribution *contributions[STATES_MAX];
+  struct rules_agent_state states[STATES_MAX];
+  struct ruleset *ruleset = service->setup.rulesets[agent->account];
+  agent->chosen = NULL;
+  agent->merge_latest = ruleset_merge_mode(ruleset) == RULES_MERGE_LATEST;
+  if (ruleset_merge_mode(ruleset) != RULES_MERGE_FUNCTION)
+    return;
+  size_t count = 0, index = 0;
+  for (struct list_node *node = agent->contributions.next; node != &agent->contributions && count < STATES_MAX;
+       node = node->next) {
+    struct contribution *c = LIST_ENTRY(node, struct contribution, link);
+    struct contribution_view view;
+    if (c->is_override || !contribution_at(c, now, &view))
+      continue;
+    contributions[count] = c;
+    candidates[count++] = (struct rules_candidate){
+        c->ucc, c->state, c->reason, c->since_ms,
+        presence_availability(view.preferred != PRESENCE_NONE ? view.preferred : view.session)};
+  }
+  if (count < 2)
+    return;
+  struct rules_agent seen = agent_for_rules(agent, states);
+  struct err trouble = ERR_INIT;
+  if (ruleset_merge(ruleset, candidates, count, &seen, &index, &trouble))
+    agent->chosen = contributions[index];
+  if (trouble.kind != ERR_NONE)
+    tell_rule_trouble(service, &trouble);
+}
+
+static struct desired desired_now(struct service *service, struct agent *agent, int64_t now)
+{
+  choose(service, agent, now);
+  return agent_desired(agent, now);
+}
+
+/* Nothing is left to be cleared, or nothing will be: who waits for it may go on. */
+static void release_successor(struct service *service, struct agent *agent, int64_t now)
+{
+  struct agent *successor = agent->successor;
+  if (successor == NULL)
+    return;
+  agent->successor = successor->predecessor = NULL;
+  pipeline_settle(service, successor, now);
 }
 
 void pipeline_settle(struct service *service, struct agent *agent, int64_t now)
@@ -288,10 +338,12 @@ void pipeline_settle(struct service *service, struct agent *agent, int64_t now)
     pipeline_park(service, agent, PARK_NO_ACCOUNT, "no account serves it; add its domain to an Account's Domains");
     return;
   }
-  struct desired desired = agent_desired(agent, now);
+  int64_t recheck_ms = pass_time(service, agent, now);
+  struct desired desired = desired_now(service, agent, now);
   struct sched_plan plan = sched_plan(agent, &desired, now, service->setup.config->accounts[agent->account].lease_ms);
   if (plan.step == STEP_NONE) {
-    wait_until(service, agent, false, plan.next_ms);
+    release_successor(service, agent, now);
+    wait_until(service, agent, false, plan.next_ms < recheck_ms ? plan.next_ms : recheck_ms);
   } else if (agent->predecessor != NULL || identity_checking(agent)) {
     wait_until(service, agent, true, CLOCK_NEVER);
   } else if (*agent->id == '\0') {
@@ -373,6 +425,23 @@ static void back_off(
   agent->retry_ms = now + sched_backoff(attempts, base_ms, cap_ms, service_random(service));
 }
 
+/* Once for the token's sake. Twice, while others got through, and it is this user: no hurry then. Twice while nobody
+ * got through, and the account is closed for a while: then a lookup finds out first whether it is over. */
+static void react_unauthorized(struct service *service, struct agent *agent, int64_t now)
+{
+  const struct app *app = service_app(service, agent);
+  bool others_got_through = app->accepted != agent->accepted_then;
+  agent->accepted_then = app->accepted;
+  if (++agent->unauthorized < 2)
+    return;
+  if (others_got_through) {
+    back_off(service, agent, UNAUTHORIZED_BASE_MS, UNAUTHORIZED_CAP_MS, agent->unauthorized - 1, now);
+    return;
+  }
+  agent->retry_ms = app->auth_until_ms + 1;
+  identity_prove_token(service, agent, now);
+}
+
 static void react(
     struct service *service, struct agent *agent, const struct flight *flight, const struct outcome *outcome,
     int64_t now)
@@ -391,9 +460,7 @@ static void react(
     back_off(service, agent, RETRY_BASE_MS, RETRY_CAP_MS, agent->attempts, now);
     break;
   case REACT_UNAUTHORIZED:
-    /* Once for the token's sake. Twice, while others get through, and it is this user: no hurry then. */
-    if (++agent->unauthorized >= 2 && !service_app(service, agent)->suspect)
-      back_off(service, agent, UNAUTHORIZED_BASE_MS, UNAUTHORIZED_CAP_MS, agent->unauthorized - 1, now);
+    react_unauthorized(service, agent, now);
     break;
   case REACT_LOOK_UP:
     agent->looked_up_again = true;
@@ -422,7 +489,7 @@ static void on_done(void *context, const struct outcome *outcome, const struct g
 
 void pipeline_launch(struct service *service, struct agent *agent, int64_t now)
 {
-  struct desired desired = agent_desired(agent, now);
+  struct desired desired = desired_now(service, agent, now);
   struct sched_plan plan = sched_plan(agent, &desired, now, service->setup.config->accounts[agent->account].lease_ms);
   if (plan.step == STEP_NONE) { /* time has passed since it got ready */
     pipeline_settle(service, agent, now);
@@ -439,6 +506,7 @@ void pipeline_launch(struct service *service, struct agent *agent, int64_t now)
   must(str_copy(operation.user, sizeof operation.user, agent->id));
   struct request *request = app_submit(service_app(service, agent), &operation, on_done, flight);
   request->once = request->owns_context = true;
+  request->about_user = agent->unauthorized > 0 && request->app->accepted != agent->accepted_then;
   sched_sent(agent, &plan, now);
   store_touch(service->setup.store, agent);
   sched_move(&service->sched, agent, PHASE_IN_FLIGHT, CLOCK_NEVER);

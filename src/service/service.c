@@ -1,6 +1,7 @@
 /* The turn: what is due, the group commit, what goes out. */
 #include "service/service.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "service/internal.h"
 
@@ -95,10 +96,9 @@ void service_start(struct service *service)
     struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
     find_account(service, agent);
     if (agent->account != AGENT_NO_ACCOUNT)
-      for (struct list_node *c = agent->contributions.next; c != &agent->contributions; c = c->next)
-        pipeline_decide_again(service, agent, LIST_ENTRY(c, struct contribution, link));
+      pipeline_decide_all_again(service, agent, now);
   }
-  identity_start(service);
+  identity_start(service, now);
   for (struct list_node *node = agents->next, *next; node != agents; node = next) {
     next = node->next;
     struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
@@ -116,7 +116,7 @@ static void launch_ready(struct service *service, size_t queue, int64_t now)
 {
   struct app *app = &service->apps[queue];
   struct agent *agent;
-  while (app_open(app, GRAPH_SET_PRESENCE, now) && (agent = sched_first_ready(&service->sched, queue)) != NULL) {
+  while (app_open(app, GRAPH_SET_PRESENCE, now) && (agent = sched_first_ready(&service->sched, queue, now)) != NULL) {
     pipeline_launch(service, agent, now);
     app_prepare(app, now);
   }
@@ -127,11 +127,36 @@ static int64_t earliest(int64_t a, int64_t b)
   return a < b ? a : b;
 }
 
+/* Moments of the contact centre and of Graph's presences stay what they are; those that we set ourselves, to wait or to
+ * keep a budget, would keep us waiting for as long as the clock was set back. */
+static void clock_stepped(struct service *service, int64_t now)
+{
+  int64_t by_ms = now - service->last_turn_ms;
+  char text[CLOCK_TEXT_SIZE];
+  log_warn("the clock was set back by %s", clock_short_duration(-by_ms, text));
+  for (size_t i = 0; i < service->app_count; i++)
+    app_clock_stepped(&service->apps[i], by_ms);
+  if (service->setup.store == NULL)
+    return;
+  struct list_node *agents = store_agents(service->setup.store);
+  for (struct list_node *node = agents->next, *next; node != agents; node = next) {
+    next = node->next;
+    struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
+    agent->retry_ms = 0;
+    pipeline_settle(service, agent, now);
+  }
+}
+
 bool service_turn(struct service *service, struct err *err)
 {
   int64_t now = service_now(service);
   struct agent *agent;
+  if (now < service->last_turn_ms - CLOCK_SECOND)
+    clock_stepped(service, now);
+  service->last_turn_ms = now;
   while ((agent = sched_due(&service->sched, now)) != NULL) {
+    if (agent->phase == PHASE_PARKED) /* an orphan; see pipeline_park() */
+      sched_move(&service->sched, agent, PHASE_PARKED, CLOCK_NEVER);
     pipeline_settle(service, agent, now);
     pipeline_drop_if_empty(service, agent, now);
   }
@@ -149,7 +174,7 @@ bool service_turn(struct service *service, struct err *err)
     next = earliest(next, lookup->at_ms);
   for (size_t i = 0; i < service->app_count; i++) {
     app_send(&service->apps[i]);
-    next = earliest(next, app_next(&service->apps[i], sched_first_ready(&service->sched, i) != NULL, now));
+    next = earliest(next, app_next(&service->apps[i], sched_first_ready(&service->sched, i, now) != NULL, now));
   }
   service->setup.ports.wake_at(service->setup.ports.context, next);
   return true;
@@ -158,11 +183,13 @@ bool service_turn(struct service *service, struct err *err)
 static void resync(struct service *service, struct agent *agent, int64_t now)
 {
   struct confirmed *c = &agent->confirmed;
-  c->session.unsure = c->session.presence != PRESENCE_NONE;
-  c->preferred.unsure = c->preferred.presence != PRESENCE_NONE;
-  c->message.unsure = c->message.hash != 0;
+  c->session.unsure = c->session.unsure || c->session.presence != PRESENCE_NONE;
+  c->preferred.unsure = c->preferred.unsure || c->preferred.presence != PRESENCE_NONE;
+  c->message.unsure = c->message.unsure || c->message.hash != 0;
   agent->retry_ms = 0;
   pipeline_free_parked(service, agent);
+  if (*agent->id == '\0' && agent->account != AGENT_NO_ACCOUNT)
+    identity_want(service, agent, true, now);
   pipeline_settle(service, agent, now);
   store_touch(service->setup.store, agent);
 }
@@ -187,27 +214,36 @@ bool service_resync(struct service *service, const char *name, size_t *ret_count
   return count > 0 || name == NULL;
 }
 
+static bool has_delay(const struct agent *agent)
+{
+  for (struct list_node *node = agent->contributions.next; node != &agent->contributions; node = node->next)
+    if (LIST_ENTRY(node, struct contribution, link)->pending_ms != CLOCK_NEVER)
+      return true;
+  return false;
+}
+
 struct service_rest service_rest(struct service *service)
 {
   struct service_rest rest = {.refused_why = ERR_INIT};
   int64_t now = service_now(service);
   for (size_t i = 0; i < service->app_count; i++) {
     const struct app *app = &service->apps[i];
-    bool hopeless = app->token_refused && (app->token.bearer.length == 0 || now >= app->token.expires_ms);
+    bool hopeless = app_is_hopeless(app, now);
     if (hopeless && !rest.refused) {
       rest.refused = true;
       rest.refused_why = app->token_trouble;
       err_add(&rest.refused_why, "account %s", app->label);
     }
-    rest.busy = rest.busy || app->in_flight > 0 || (!hopeless && !list_empty(&app->waiting));
+    rest.busy = rest.busy || app->in_flight > 0 ||
+                (!hopeless && (!list_empty(&app->waiting) || !list_empty(&app->waiting_lookups)));
   }
   struct list_node *agents = store_agents(service->setup.store);
   for (struct list_node *node = agents->next; node != agents; node = node->next) {
     const struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
     rest.parked += agent->phase == PHASE_PARKED;
     const struct app *app = service_app(service, agent);
-    bool hopeless = app != NULL && app->token_refused && app->token.bearer.length == 0;
-    rest.busy = rest.busy || agent->phase == PHASE_IN_FLIGHT || (agent->differs && !hopeless);
+    bool hopeless = app != NULL && app_is_hopeless(app, now);
+    rest.busy = rest.busy || agent->phase == PHASE_IN_FLIGHT || (agent->differs && !hopeless) || has_delay(agent);
   }
   return rest;
 }

@@ -69,23 +69,26 @@ static struct value *view_account(const struct service *service, size_t index, s
   return view;
 }
 
-static struct value *view_contribution(const struct contribution *c, struct values *values)
+static struct value *view_contribution(
+    const struct service *service, const struct contribution *c, struct values *values)
 {
   struct value *view = value_map(values);
+  struct contribution_view shown;
   put_text(values, view, "ucc", c->ucc);
   put_text(values, view, "state", c->state);
   put_text(values, view, "reason", c->reason);
   value_set(values, view, "at", instant(values, c->at_ms));
   value_set(values, view, "since", instant(values, c->since_ms));
-  put_text(values, view, "decision", decision_kind_str(c->kind));
-  put_text(values, view, "session", presence_str(c->session));
-  put_text(values, view, "preferred", presence_str(c->preferred));
+  put_text(values, view, "decision", decision_kind_str(c->stand.kind));
+  put_text(values, view, "session", presence_str(c->stand.session));
+  put_text(values, view, "preferred", presence_str(c->stand.preferred));
   value_set(
-      values, view, "until", c->kind == DECISION_SHOW ? instant(values, contribution_until(c)) : value_nil(values));
-  put_text(values, view, "message", c->message);
-  put_text(values, view, "rule", c->rule);
-  put_text(values, view, "place", c->place);
-  put_number(values, view, "generation", c->generation);
+      values, view, "until",
+      contribution_at(c, service_now(service), &shown) ? instant(values, shown.until_ms) : value_nil(values));
+  put_text(values, view, "message", c->stand.message);
+  put_text(values, view, "rule", c->stand.rule);
+  put_text(values, view, "place", c->stand.place);
+  put_number(values, view, "generation", c->stand.generation);
   return view;
 }
 
@@ -128,13 +131,14 @@ static struct value *view_agent(const struct service *service, const struct agen
   put_text(values, view, "message", desired.message);
   value_set(values, view, "until", instant(values, desired.winner == NULL ? 0 : desired.until_ms));
   const struct contribution *said = desired.winner != NULL ? desired.winner : latest(agent);
-  put_text(values, view, "rule", said == NULL ? "" : said->rule);
-  put_text(values, view, "place", said == NULL ? "" : said->place);
+  put_text(values, view, "rule", said == NULL ? "" : said->stand.rule);
+  put_text(values, view, "place", said == NULL ? "" : said->stand.place);
   put_text(values, view, "ucc", said == NULL ? "" : said->ucc);
   value_set(
-      values, view, "over", value_bool(values, desired.winner == NULL && said != NULL && said->kind == DECISION_SHOW));
+      values, view, "over",
+      value_bool(values, desired.winner == NULL && said != NULL && said->stand.kind == DECISION_SHOW));
   for (struct list_node *node = agent->contributions.next; node != &agent->contributions; node = node->next)
-    value_add(values, uccs, view_contribution(LIST_ENTRY(node, struct contribution, link), values));
+    value_add(values, uccs, view_contribution(service, LIST_ENTRY(node, struct contribution, link), values));
   value_set(values, view, "uccs", uccs);
   return view;
 }

@@ -137,16 +137,7 @@ void store_name_move(struct store *store, struct agent_name *name, struct agent 
 
 struct contribution *store_contribution_new(struct store *store, struct agent *agent, const char *ucc)
 {
-  struct contribution *contribution = must_alloc(sizeof *contribution);
-  contribution->ucc = must_strdup(ucc);
-  contribution->name = must_strdup("");
-  contribution->state = must_strdup("");
-  contribution->reason = must_strdup("");
-  contribution->attributes = must_strdup("{}");
-  contribution->message = must_strdup("");
-  contribution->rule = must_strdup("");
-  contribution->place = must_strdup("");
-  contribution->kind = DECISION_CLEAR;
+  struct contribution *contribution = contribution_new(ucc);
   list_add_tail(&agent->contributions, &contribution->link);
   store_touch_contribution(store, agent, contribution);
   return contribution;
@@ -165,6 +156,8 @@ void store_contribution_move(
     struct store *store, struct contribution *contribution, struct agent *from, struct agent *to)
 {
   delete_row(store, contribution, from);
+  if (from->chosen == contribution)
+    from->chosen = NULL;
   list_remove(&contribution->link);
   list_add_tail(&to->contributions, &contribution->link);
   store_touch_contribution(store, to, contribution);
@@ -173,6 +166,8 @@ void store_contribution_move(
 void store_contribution_remove(struct store *store, struct contribution *contribution, struct agent *from)
 {
   delete_row(store, contribution, from);
+  if (from->chosen == contribution)
+    from->chosen = NULL;
   list_remove(&contribution->link);
   contribution_free(contribution);
 }

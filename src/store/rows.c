@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "base/str.h"
 #include "store/internal.h"
 
@@ -17,11 +18,14 @@ const char *const store_schema =
     "CREATE INDEX names_of_agent ON names(agent);"
     "CREATE TABLE contributions(agent INTEGER NOT NULL REFERENCES agents(key) ON DELETE CASCADE, ucc TEXT NOT NULL,"
     " name TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL, attributes TEXT NOT NULL, at INTEGER NOT NULL,"
-    " since INTEGER NOT NULL, kind TEXT NOT NULL, session TEXT NOT NULL, preferred TEXT NOT NULL, start INTEGER NOT "
+    " since INTEGER NOT NULL, recheck INTEGER NOT NULL, PRIMARY KEY(agent, ucc)) WITHOUT ROWID;"
+    /* The decision that stands (due 0), and the one whose delay is not over. */
+    "CREATE TABLE stands(agent INTEGER NOT NULL, ucc TEXT NOT NULL, waits INTEGER NOT NULL, due INTEGER NOT NULL,"
+    " kind TEXT NOT NULL, session TEXT NOT NULL, preferred TEXT NOT NULL, start INTEGER NOT NULL, hold INTEGER NOT "
     "NULL,"
-    " hold INTEGER NOT NULL, message TEXT NOT NULL, rule TEXT NOT NULL, place TEXT NOT NULL, generation INTEGER NOT "
-    "NULL,"
-    " PRIMARY KEY(agent, ucc)) WITHOUT ROWID;"
+    " after_session TEXT NOT NULL, after_preferred TEXT NOT NULL, after_hold INTEGER NOT NULL, message TEXT NOT NULL,"
+    " rule TEXT NOT NULL, place TEXT NOT NULL, generation INTEGER NOT NULL, PRIMARY KEY(agent, ucc, waits),"
+    " FOREIGN KEY(agent, ucc) REFERENCES contributions(agent, ucc) ON DELETE CASCADE) WITHOUT ROWID;"
     "CREATE TABLE event_ids(ucc TEXT NOT NULL, id TEXT NOT NULL, fingerprint INTEGER NOT NULL, seen INTEGER NOT NULL,"
     " PRIMARY KEY(ucc, id)) WITHOUT ROWID;"
     "CREATE INDEX event_ids_seen ON event_ids(seen);"
@@ -37,7 +41,12 @@ const char *const store_sql[STATEMENT_COUNT] = {
         " preferred_until=excluded.preferred_until, message_hash=excluded.message_hash,"
         " message_unsure=excluded.message_unsure, message_until=excluded.message_until",
     [DELETE_AGENT] = "DELETE FROM agents WHERE key=?",
-    [PUT_CONTRIBUTION] = "INSERT OR REPLACE INTO contributions VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [PUT_CONTRIBUTION] =
+        "INSERT INTO contributions VALUES(?,?,?,?,?,?,?,?,?) ON CONFLICT(agent, ucc) DO UPDATE SET name=excluded.name,"
+        " state=excluded.state, reason=excluded.reason, attributes=excluded.attributes, at=excluded.at,"
+        " since=excluded.since, recheck=excluded.recheck",
+    [PUT_STAND] = "INSERT OR REPLACE INTO stands VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [DELETE_PENDING] = "DELETE FROM stands WHERE agent=? AND ucc=? AND waits=1",
     [DELETE_CONTRIBUTION] = "DELETE FROM contributions WHERE agent=? AND ucc=?",
     [PUT_NAME] = "INSERT OR REPLACE INTO names VALUES(?,?,?,?,?,?,?)",
     [DELETE_NAMES] = "DELETE FROM names WHERE agent=?",
@@ -55,6 +64,30 @@ static const char *account_text(const struct store *store, int account)
   return account == AGENT_NO_ACCOUNT ? "" : store->account_ids[account];
 }
 
+static void write_stand(
+    struct store *store, const struct agent *agent, const char *ucc, const struct stand *stand, bool waits,
+    int64_t due_ms)
+{
+  struct db_statement *put = store->statements[PUT_STAND];
+  db_bind_int(put, 1, agent->key);
+  db_bind_text(put, 2, ucc);
+  db_bind_int(put, 3, waits);
+  db_bind_int(put, 4, due_ms);
+  db_bind_text(put, 5, decision_kind_str(stand->kind));
+  db_bind_text(put, 6, presence_str(stand->session));
+  db_bind_text(put, 7, presence_str(stand->preferred));
+  db_bind_int(put, 8, stand->from_ms);
+  db_bind_int(put, 9, stand->hold_ms);
+  db_bind_text(put, 10, presence_str(stand->after.session));
+  db_bind_text(put, 11, presence_str(stand->after.preferred));
+  db_bind_int(put, 12, stand->after.hold_ms);
+  db_bind_text(put, 13, stand->message);
+  db_bind_text(put, 14, stand->rule);
+  db_bind_text(put, 15, stand->place);
+  db_bind_int(put, 16, stand->generation);
+  store_run(store, PUT_STAND);
+}
+
 static void write_contribution(struct store *store, const struct agent *agent, const struct contribution *c)
 {
   struct db_statement *put = store->statements[PUT_CONTRIBUTION];
@@ -66,16 +99,16 @@ static void write_contribution(struct store *store, const struct agent *agent, c
   db_bind_text(put, 6, c->attributes);
   db_bind_int(put, 7, c->at_ms);
   db_bind_int(put, 8, c->since_ms);
-  db_bind_text(put, 9, decision_kind_str(c->kind));
-  db_bind_text(put, 10, presence_str(c->session));
-  db_bind_text(put, 11, presence_str(c->preferred));
-  db_bind_int(put, 12, c->from_ms);
-  db_bind_int(put, 13, c->hold_ms);
-  db_bind_text(put, 14, c->message);
-  db_bind_text(put, 15, c->rule);
-  db_bind_text(put, 16, c->place);
-  db_bind_int(put, 17, c->generation);
+  db_bind_int(put, 9, c->recheck_ms);
   store_run(store, PUT_CONTRIBUTION);
+  write_stand(store, agent, c->ucc, &c->stand, false, 0);
+  if (c->pending_ms != CLOCK_NEVER) {
+    write_stand(store, agent, c->ucc, &c->pending, true, c->pending_ms);
+  } else {
+    db_bind_int(store->statements[DELETE_PENDING], 1, agent->key);
+    db_bind_text(store->statements[DELETE_PENDING], 2, c->ucc);
+    store_run(store, DELETE_PENDING);
+  }
 }
 
 static void write_name(struct store *store, const struct agent_name *name)
@@ -149,34 +182,60 @@ static int account_index(const struct store *store, const char *text)
   return -2;
 }
 
-static char *copy(struct db_statement *row, int column)
+static enum decision_kind kind_of(const char *text)
 {
-  return must_strdup(db_text(row, column));
+  static const enum decision_kind kinds[] = {DECISION_SHOW, DECISION_NEVER};
+  for (size_t i = 0; i < COUNT_OF(kinds); i++)
+    if (strcmp(decision_kind_str(kinds[i]), text) == 0)
+      return kinds[i];
+  return DECISION_CLEAR;
+}
+
+static void replace(char **text, struct db_statement *row, int column)
+{
+  free(*text);
+  *text = must_strdup(db_text(row, column));
 }
 
 static void read_contributions(struct agent *agent, struct db_statement *select, enum db_row *ret_last, struct err *err)
 {
   db_bind_int(select, 1, agent->key);
   while ((*ret_last = db_step(select, err)) == DB_ROW) {
-    struct contribution *c = must_alloc(sizeof *c);
-    *c = (struct contribution){
-        .ucc = copy(select, 1),
-        .name = copy(select, 2),
-        .state = copy(select, 3),
-        .reason = copy(select, 4),
-        .attributes = copy(select, 5),
-        .at_ms = db_int(select, 6),
-        .since_ms = db_int(select, 7),
-        .kind = strcmp(db_text(select, 8), "show") == 0 ? DECISION_SHOW : DECISION_CLEAR,
-        .session = presence_of(db_text(select, 9)),
-        .preferred = presence_of(db_text(select, 10)),
-        .from_ms = db_int(select, 11),
-        .hold_ms = db_int(select, 12),
-        .message = copy(select, 13),
-        .rule = copy(select, 14),
-        .place = copy(select, 15),
-        .generation = (uint32_t)db_int(select, 16)};
+    struct contribution *c = contribution_new(db_text(select, 1));
+    replace(&c->name, select, 2);
+    replace(&c->state, select, 3);
+    replace(&c->reason, select, 4);
+    replace(&c->attributes, select, 5);
+    c->at_ms = db_int(select, 6);
+    c->since_ms = db_int(select, 7);
+    c->recheck_ms = db_int(select, 8);
     list_add_tail(&agent->contributions, &c->link);
+  }
+  db_reset(select);
+}
+
+static void read_stands(struct agent *agent, struct db_statement *select, enum db_row *ret_last, struct err *err)
+{
+  db_bind_int(select, 1, agent->key);
+  while ((*ret_last = db_step(select, err)) == DB_ROW) {
+    struct contribution *c = agent_contribution(agent, db_text(select, 1));
+    must(c != NULL); /* a foreign key */
+    bool waits = db_int(select, 2) != 0;
+    struct stand *stand = waits ? &c->pending : &c->stand;
+    if (waits)
+      c->pending_ms = db_int(select, 3);
+    stand->kind = kind_of(db_text(select, 4));
+    stand->session = presence_of(db_text(select, 5));
+    stand->preferred = presence_of(db_text(select, 6));
+    stand->from_ms = db_int(select, 7);
+    stand->hold_ms = db_int(select, 8);
+    stand->after.session = presence_of(db_text(select, 9));
+    stand->after.preferred = presence_of(db_text(select, 10));
+    stand->after.hold_ms = db_int(select, 11);
+    replace(&stand->message, select, 12);
+    replace(&stand->rule, select, 13);
+    replace(&stand->place, select, 14);
+    stand->generation = (uint32_t)db_int(select, 15);
   }
   db_reset(select);
 }
@@ -196,34 +255,45 @@ static void read_names(
   db_reset(select);
 }
 
-bool store_load_rows(struct store *store, struct err *err)
+static bool read_agents(struct store *store, struct db_statement *const selects[4], struct err *err)
 {
-  struct db_statement *agents = db_prepare(store->db, "SELECT * FROM agents ORDER BY key", err);
-  struct db_statement *contributions =
-      agents == NULL ? NULL : db_prepare(store->db, "SELECT * FROM contributions WHERE agent=?", err);
-  struct db_statement *names =
-      contributions == NULL ? NULL : db_prepare(store->db, "SELECT * FROM names WHERE agent=?", err);
-  enum db_row row = names == NULL ? DB_FAILED : DB_DONE;
-  while (row != DB_FAILED && (row = db_step(agents, err)) == DB_ROW) {
-    int64_t key = db_int(agents, 0);
-    int account = account_index(store, db_text(agents, 1));
+  enum db_row row;
+  while ((row = db_step(selects[0], err)) == DB_ROW) {
+    int64_t key = db_int(selects[0], 0);
+    int account = account_index(store, db_text(selects[0], 1));
     if (key > store->last_key)
       store->last_key = key;
     if (account == -2)
       continue;
     struct agent *agent = store_index_agent(store, account, key);
-    store_agent_set_id(store, agent, db_text(agents, 2));
-    agent->confirmed.session = read_slot(agents, 3);
-    agent->confirmed.preferred = read_slot(agents, 7);
+    store_agent_set_id(store, agent, db_text(selects[0], 2));
+    agent->confirmed.session = read_slot(selects[0], 3);
+    agent->confirmed.preferred = read_slot(selects[0], 7);
     agent->confirmed.message =
-        (struct message_slot){(uint64_t)db_int(agents, 11), db_int(agents, 12) != 0, db_int(agents, 13)};
-    read_contributions(agent, contributions, &row, err);
+        (struct message_slot){(uint64_t)db_int(selects[0], 11), db_int(selects[0], 12) != 0, db_int(selects[0], 13)};
+    read_contributions(agent, selects[1], &row, err);
     if (row != DB_FAILED)
-      read_names(store, agent, names, &row, err);
+      read_stands(agent, selects[2], &row, err);
+    if (row != DB_FAILED)
+      read_names(store, agent, selects[3], &row, err);
+    if (row == DB_FAILED)
+      return false;
     list_remove(&agent->dirty_link);
   }
-  db_statement_free(agents);
-  db_statement_free(contributions);
-  db_statement_free(names);
-  return row != DB_FAILED;
+  return row == DB_DONE;
+}
+
+bool store_load_rows(struct store *store, struct err *err)
+{
+  static const char *const sql[] = {
+      "SELECT * FROM agents ORDER BY key", "SELECT * FROM contributions WHERE agent=?",
+      "SELECT * FROM stands WHERE agent=?", "SELECT * FROM names WHERE agent=?"};
+  struct db_statement *selects[COUNT_OF(sql)] = {NULL};
+  bool ok = true;
+  for (size_t i = 0; ok && i < COUNT_OF(sql); i++)
+    ok = (selects[i] = db_prepare(store->db, sql[i], err)) != NULL;
+  ok = ok && read_agents(store, selects, err);
+  for (size_t i = 0; i < COUNT_OF(sql); i++)
+    db_statement_free(selects[i]);
+  return ok;
 }

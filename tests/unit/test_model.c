@@ -324,13 +324,16 @@ static struct contribution shows(char *ucc, enum presence session, enum presence
 {
   return (struct contribution){
       .ucc = ucc,
-      .kind = DECISION_SHOW,
-      .session = session,
-      .preferred = preferred,
       .since_ms = since,
-      .from_ms = since,
-      .hold_ms = hold,
-      .message = ucc};
+      .stand =
+          {.kind = DECISION_SHOW,
+           .session = session,
+           .preferred = preferred,
+           .from_ms = since,
+           .hold_ms = hold,
+           .message = ucc},
+      .pending_ms = CLOCK_NEVER,
+      .recheck_ms = CLOCK_NEVER};
 }
 
 static void with(struct agent *agent, struct contribution *contributions, size_t count)
@@ -392,9 +395,9 @@ static void between_equals_the_most_recent_wins(void **state)
   struct agent agent;
   with(&agent, list, COUNT_OF(list));
   assert_ptr_equal(agent_desired(&agent, 50).winner, &list[0]);
-  list[1].since_ms = list[1].from_ms = 30;
+  list[1].stand.from_ms = 30;
   assert_ptr_equal(agent_desired(&agent, 50).winner, &list[1]);
-  list[1].kind = DECISION_CLEAR;
+  list[1].stand.kind = DECISION_CLEAR;
   assert_ptr_equal(agent_desired(&agent, 50).winner, &list[0]);
   /* Both planes named: ranked by what is seen, the preferred one. */
   list[1] = shows(b, SESSION_IN_A_CALL, PREFERRED_DO_NOT_DISTURB, 1, 1000);

@@ -309,7 +309,8 @@ static const char *decide(struct ruleset *ruleset, const char *state, const char
 {
   static char text[2048];
   static struct decision decision;
-  if (!ruleset_decide(ruleset, make_event(state, reason), 1767614400000 - 90000, &agent, &decision, trouble))
+  if (!ruleset_decide(
+          ruleset, make_event(state, reason), 1767614400000 - 90000, 1767614400000, &agent, &decision, trouble))
     return "nothing";
   assert_int_equal(decision.generation, 7);
   size_t used = (size_t)snprintf(text, sizeof text, "%s", decision_kind_str(decision.kind));
@@ -649,17 +650,17 @@ static void messages_are_bounded(void **state UNUSED)
     memcpy(reason + 2 * i, "\xC3\xA4", 3);
   static struct decision decision;
   struct event *event = make_event("A", reason);
-  assert_true(ruleset_decide(ruleset, event, 0, &agent, &decision, &err));
+  assert_true(ruleset_decide(ruleset, event, 0, 0, &agent, &decision, &err));
   assert_int_equal(strlen(decision.message), 3 * 128);
   ruleset_free(ruleset);
   ruleset = load(
       "ruleset { states = { A = teams.away { message = '{reason}{reason}{reason}{reason}{reason}' } } }", &limits,
       &err);
-  assert_true(ruleset_decide(ruleset, event, 0, &agent, &decision, &err));
+  assert_true(ruleset_decide(ruleset, event, 0, 0, &agent, &decision, &err));
   assert_int_equal(strlen(decision.message), 280 * 2);
   assert_true(str_is_utf8(decision.message, strlen(decision.message)));
   str_cut(event->reason, sizeof event->reason, "a\tb\x7F");
-  assert_true(ruleset_decide(ruleset, event, 0, &agent, &decision, &err));
+  assert_true(ruleset_decide(ruleset, event, 0, 0, &agent, &decision, &err));
   assert_true(str_starts(decision.message, "a b a b "));
   ruleset_free(ruleset);
 }
@@ -709,7 +710,7 @@ static void explains(void **state UNUSED)
   };
   struct values values = {0};
   struct value *steps;
-  assert_true(ruleset_explain(ruleset, make_event("NotReady", "LUNCH"), 0, &agent, &values, &steps, &err));
+  assert_true(ruleset_explain(ruleset, make_event("NotReady", "LUNCH"), 0, 0, &agent, &values, &steps, &err));
   assert_int_equal(value_count(steps), COUNT_OF(expected));
   for (size_t i = 0; i < COUNT_OF(expected); i++) {
     const struct value *step = value_at(steps, i);
@@ -722,12 +723,12 @@ static void explains(void **state UNUSED)
   ruleset_free(ruleset);
   ruleset = load(
       "ruleset { reasons = {}, states = { LoggedOff = clear, A = keep }, reason_states = { 'B' } }", &limits, &err);
-  assert_true(ruleset_explain(ruleset, make_event("LoggedOff", "LUNCH"), 0, &agent, &values, &steps, &err));
+  assert_true(ruleset_explain(ruleset, make_event("LoggedOff", "LUNCH"), 0, 0, &agent, &values, &steps, &err));
   assert_string_equal(
       value_get_text(value_at(steps, 0), "why", ""), "state \"LoggedOff\" maps to clear, which always wins");
-  assert_true(ruleset_explain(ruleset, make_event("A", "LUNCH"), 0, &agent, &values, &steps, &err));
+  assert_true(ruleset_explain(ruleset, make_event("A", "LUNCH"), 0, 0, &agent, &values, &steps, &err));
   assert_string_equal(value_get_text(value_at(steps, 0), "why", ""), "state \"A\" is not in reason_states");
-  assert_true(ruleset_explain(ruleset, make_event("A", ""), 0, &agent, &values, &steps, &err));
+  assert_true(ruleset_explain(ruleset, make_event("A", ""), 0, 0, &agent, &values, &steps, &err));
   assert_string_equal(value_get_text(value_at(steps, 0), "why", ""), "the event has no reason");
   values_release(&values);
   ruleset_free(ruleset);

@@ -245,10 +245,23 @@ static void test_queue(void **state UNUSED)
     sched_ready(&sched, agent, (size_t)(i % 2), i % 3 == 0);
   }
   assert_int_equal(sched_next_due(&sched), CLOCK_NEVER);
-  /* Changes first, each kind in its order. */
-  struct agent *first = sched_first_ready(&sched, 0);
-  assert_ptr_equal(first, LIST_ENTRY(list_first(&sched.queues[0].changes), struct agent, link));
-  while ((first = sched_first_ready(&sched, 0)) != NULL)
+  /* Changes first, each kind in its order; nobody loses his place by getting ready again. */
+  for (int i = 0; i < AGENTS; i++) /* none presses */
+    agents[i].confirmed.session = (struct slot)SLOT(SESSION_AVAILABLE, 0, 60 * MIN);
+  struct agent *first = sched_first_ready(&sched, 0, NOW);
+  assert_non_null(first);
+  assert_false(first->is_refresh);
+  sched_ready(&sched, first, 0, false);
+  assert_ptr_equal(sched_first_ready(&sched, 0, NOW), first);
+  /* Refreshes that press take turns with them. */
+  for (int i = 0; i < AGENTS; i++)
+    agents[i].confirmed.session = (struct slot)SLOT(SESSION_AVAILABLE, -4 * MIN - 45 * CLOCK_SECOND, 30 * MIN);
+  struct agent *refresh = sched_first_ready(&sched, 0, NOW);
+  assert_non_null(refresh);
+  assert_true(refresh->is_refresh);
+  sched_move(&sched, refresh, PHASE_IN_FLIGHT, CLOCK_NEVER);
+  assert_ptr_equal(sched_first_ready(&sched, 0, NOW), first);
+  while ((first = sched_first_ready(&sched, 0, NOW)) != NULL)
     sched_move(&sched, first, PHASE_IN_FLIGHT, CLOCK_NEVER);
   assert_int_equal(sched.counts[PHASE_IN_FLIGHT], AGENTS / 2);
   assert_int_equal(sched.counts[PHASE_READY], AGENTS / 2);
@@ -256,7 +269,7 @@ static void test_queue(void **state UNUSED)
     sched_remove(&sched, &agents[i]);
   for (int phase = PHASE_IDLE; phase <= PHASE_PARKED; phase++)
     assert_int_equal(sched.counts[phase], 0);
-  assert_null(sched_first_ready(&sched, 1));
+  assert_null(sched_first_ready(&sched, 1, NOW));
   sched_release(&sched);
 }
 

@@ -1,0 +1,347 @@
+/* What once went wrong, or would have: each scenario found by somebody who tried to break the engine. */
+#include "service_world.h"
+
+#define IN_A_CALL(id) "POST /users/" id "/presence/setPresence Busy InACall PT1H"
+#define AVAILABLE(id) "POST /users/" id "/presence/setPresence Available Available PT1H"
+
+/* An agent that is given by its object id: no lookup stands before its first request. */
+static enum service_taken by_id(const char *id, const char *name)
+{
+  char json[200];
+  snprintf(json, sizeof json, "{\"agent\":\"%s\",\"state\":\"%s\",\"account\":\"c.com\"}", id, name);
+  return give(json);
+}
+
+static void reply_to(const char *line, int status, const char *body)
+{
+  struct exchange *exchange = find(line);
+  if (exchange == NULL)
+    fail_msg("%s was not sent", line);
+  reply_with(exchange, status, "", body);
+}
+
+/* Passes time, answering everything with success, until nothing is busy. */
+static void settle_down(int64_t within_ms)
+{
+  int64_t until = world.now + within_ms;
+  while (world.now <= until && service_rest(world.service).busy) {
+    bool any = false;
+    for (size_t i = 0; i < world.sent; i++)
+      if (world.exchanges[i].open && (any = true)) {
+        if (strcmp(world.exchanges[i].line, "POST token") == 0)
+          answer_token();
+        else
+          reply_with(&world.exchanges[i], 200, "", "");
+      }
+    compact();
+    if (!any && world.wake_at != CLOCK_NEVER)
+      world.now = world.wake_at > world.now ? world.wake_at : world.now + 1;
+    turn();
+  }
+  assert_false(service_rest(world.service).busy);
+}
+
+/* ---- lookups that are refused */
+
+static void test_refused_after_404(void **s UNUSED)
+{
+  by_id(ID_A, "Talking");
+  answer_token();
+  answer(IN_A_CALL(ID_A), 404);
+  answer("GET /users/" ID_A, 403);
+  expect_nothing();
+  assert_true(is_parked());
+  assert_false(service_rest(world.service).busy);
+}
+
+static void test_refused_then_restarted(void **s UNUSED)
+{
+  state("a@c.com", "Ready", "");
+  answer_token();
+  answer("GET /users/a%40c.com", 403);
+  assert_true(is_parked());
+  restart(); /* the permission was granted meanwhile */
+  answer_token();
+  answer_user("GET /users/a%40c.com", ID_A);
+  answer(AVAILABLE(ID_A), 200);
+}
+
+static void test_unknown_then_restarted(void **s UNUSED)
+{
+  state("a@c.com", "Ready", "");
+  answer_token();
+  answer("GET /users/a%40c.com", 404);
+  restart();
+  answer_token();
+  assert_true(is_parked());
+  assert_false(service_rest(world.service).busy);
+}
+
+/* ---- names that come to mean somebody else */
+
+static void test_one_of_two_names_reassigned(void **s UNUSED)
+{
+  first_ready();
+  give("{\"agent\":\"alias@c.com\",\"state\":\"Ready\",\"ucc\":\"chat\"}");
+  answer_user("GET /users/alias%40c.com", ID_A);
+  state("a@c.com", "Talking", "");
+  answer(IN_A_CALL(ID_A), 404); /* both names are looked up once more */
+  reply_to("GET /users/alias%40c.com", 200, "{\"id\":\"" ID_A "\"}");
+  reply_to("GET /users/a%40c.com", 200, "{\"id\":\"" ID_B "\"}");
+  settle_down(CLOCK_HOUR); /* A keeps its other name, and B does not wait for ever */
+  assert_int_equal(store_agent_by_id(world.store, 0, ID_B)->confirmed.session.presence, SESSION_IN_A_CALL);
+  assert_int_equal(store_agent_by_id(world.store, 0, ID_A)->confirmed.session.presence, SESSION_AVAILABLE);
+}
+
+static void test_names_swapped(void **s UNUSED)
+{
+  first_ready();
+  state("b@c.com", "Ready", "");
+  answer_user("GET /users/b%40c.com", ID_B);
+  answer(AVAILABLE(ID_B), 200);
+  state("a@c.com", "Talking", "");
+  state("b@c.com", "Talking", "");
+  reply_to(IN_A_CALL(ID_A), 404, "");
+  reply_to(IN_A_CALL(ID_B), 404, "");
+  reply_to("GET /users/a%40c.com", 200, "{\"id\":\"" ID_B "\"}");
+  reply_to("GET /users/b%40c.com", 200, "{\"id\":\"" ID_A "\"}");
+  settle_down(CLOCK_HOUR);
+}
+
+/* The directory no longer knows the name, the presence service still knows the id: nothing changes for its presence. */
+static void test_renamed(void **s UNUSED)
+{
+  first_ready();
+  state("a@c.com", "LoggedOff", "");
+  answer("POST /users/" ID_A "/presence/clearPresence", 200);
+  while (find("GET /users/a%40c.com") == NULL) {
+    assert_true(world.now < START + 25 * CLOCK_HOUR);
+    if (find("POST token") != NULL)
+      answer_token();
+    compact();
+    world.now = world.wake_at > world.now ? world.wake_at : world.now + 1;
+    turn();
+  }
+  reply_to("GET /users/a%40c.com", 404, "");
+  assert_false(is_parked());
+  if (find("POST token") != NULL)
+    answer_token();
+  world.sent = 0;
+  state("a@c.com", "Talking", "");
+  answer(IN_A_CALL(ID_A), 200);
+}
+
+/* ---- doubt */
+
+static void test_resync_keeps_doubt(void **s UNUSED)
+{
+  size_t count;
+  state("a@c.com", "Talking", "");
+  answer_token();
+  answer_user("GET /users/a%40c.com", ID_A);
+  reply_with(expect(IN_A_CALL(ID_A)), 0, "", ""); /* applied or not, nobody knows */
+  state("a@c.com", "LoggedOff", "");
+  assert_true(service_resync(world.service, "a@c.com", &count));
+  turn();
+  answer("POST /users/" ID_A "/presence/clearPresence", 200);
+}
+
+static void test_lost_answer_to_a_refresh(void **s UNUSED)
+{
+  state("a@c.com", "Talking", "");
+  answer_token();
+  answer_user("GET /users/a%40c.com", ID_A);
+  answer(IN_A_CALL(ID_A), 200);
+  expect_nothing();
+  while (find(IN_A_CALL(ID_A)) == NULL) {
+    world.now = world.wake_at;
+    turn();
+    if (find("POST token") != NULL)
+      answer_token();
+  }
+  reply_with(find(IN_A_CALL(ID_A)), 503, "300", ""); /* Graph has applied it all the same */
+  world.sent = 0;
+  world.now = START + CLOCK_HOUR + 30 * CLOCK_SECOND; /* past the end of what was confirmed */
+  turn();
+  state("a@c.com", "LoggedOff", "");
+  pass(10 * CLOCK_MINUTE);
+  answer("POST /users/" ID_A "/presence/clearPresence", 200);
+}
+
+/* ---- fairness */
+
+/* Facts 6: the presence service also says 401 for reasons that have nothing to do with the token. */
+static void test_one_user_is_always_unauthorized(void **s UNUSED)
+{
+  first_ready();
+  state("b@c.com", "Ready", "");
+  answer_user("GET /users/b%40c.com", ID_B);
+  int64_t last = world.now, gap = 0;
+  int tokens = 0;
+  while (world.now < START + 2 * CLOCK_HOUR) {
+    bool any = false;
+    for (size_t i = 0; i < world.sent; i++) {
+      struct exchange *exchange = &world.exchanges[i];
+      if (!exchange->open)
+        continue;
+      any = true;
+      if (strcmp(exchange->line, "POST token") == 0) {
+        tokens++;
+        answer_token();
+      } else if (strstr(exchange->line, ID_B) != NULL) {
+        reply_with(exchange, 401, "", "{\"error\":{\"code\":\"ServiceError\",\"message\":\"another user\"}}");
+      } else if (str_starts(exchange->line, "GET")) {
+        reply_with(exchange, 200, "", "{\"id\":\"" ID_B "\"}");
+      } else {
+        gap = world.now - last > gap ? world.now - last : gap;
+        last = world.now;
+        reply_with(exchange, 200, "", "");
+      }
+    }
+    compact();
+    if (!any) {
+      world.now = world.wake_at;
+      turn();
+    }
+  }
+  assert_in_range(gap, 1, PRESENCE_FADE_MS); /* the healthy agent never faded */
+  assert_in_range(tokens, 1, 6);
+}
+
+static void answer_all(const char *wanted, int *ret_wanted)
+{
+  for (int round = 0; round < 3; round++)
+    for (size_t i = 0; i < world.sent; i++)
+      if (world.exchanges[i].open) {
+        *ret_wanted += strstr(world.exchanges[i].line, wanted) != NULL;
+        if (strcmp(world.exchanges[i].line, "POST token") == 0)
+          answer_token();
+        else
+          reply_with(&world.exchanges[i], 200, "", "");
+      }
+  compact();
+}
+
+/* Changes that outnumber the budget: an agent that changes more often than its turn comes still gets its turn, and an
+ * Available one is still kept up. */
+static void test_nobody_starves(void **s UNUSED)
+{
+  static const char *const states[] = {"Ready", "Talking"};
+  int flapping = 0, kept = 0;
+  world.account.requests_per_30_seconds = 2;
+  restart();
+  answer_token();
+  by_id(ID_A, "Ready");
+  answer(AVAILABLE(ID_A), 200);
+  for (int step = 0; step < 360; step++) {
+    char id[64];
+    world.now += 10 * CLOCK_SECOND;
+    turn();
+    snprintf(id, sizeof id, "cccccccc-0000-0000-0000-0000000000%02d", step % 40);
+    by_id(id, states[step / 40 % 2]);
+    by_id(ID_B, states[step % 2]);
+    for (size_t i = 0; i < world.sent; i++)
+      flapping += world.exchanges[i].open && strstr(world.exchanges[i].line, ID_B) != NULL;
+    answer_all(ID_A, &kept);
+  }
+  assert_true(flapping > 0);
+  assert_in_range(kept, 5, 14); /* its share: twenty others want to be kept up too */
+}
+
+/* ---- what input must not do */
+
+static void test_longest_name(void **s UNUSED)
+{
+  char name[330] = "$", json[700];
+  memset(name + 1, '\'', 300);
+  memcpy(name + 301, "@c.com", 7);
+  snprintf(json, sizeof json, "{\"agent\":\"%s\",\"state\":\"Ready\"}", name);
+  give(json);
+  answer_token();
+  assert_non_null(strstr(world.exchanges[1].line, "%27%27%27%27"));
+}
+
+static void test_far_future_of_a_recording(void **s UNUSED)
+{
+  static struct event event;
+  struct err err = ERR_INIT;
+  const char *json =
+      "{\"agent\":\"a@c.com\",\"state\":\"NotReady\",\"reason\":\"LUNCH\",\"at\":\"2027-03-05T12:00:00Z\"}";
+  first_ready();
+  assert_true(intake_parse(world.json, json, strlen(json), world.now, &event, &err));
+  service_event(world.service, &event, true);
+  turn();
+  answer("POST /users/" ID_A "/presence/setPresence Away Away PT1H", 200);
+  answer("POST /users/" ID_A "/presence/setUserPreferredPresence BeRightBack BeRightBack PT168H", 200);
+  expect_nothing();
+}
+
+static void test_short_rest_of_a_preferred_hold(void **s UNUSED)
+{
+  first_ready();
+  give("{\"agent\":\"a@c.com\",\"state\":\"NotReady\",\"reason\":\"LUNCH\",\"ucc\":\"x\","
+       "\"at\":\"2026-01-05T11:15:10Z\"}");
+  answer("POST /users/" ID_A "/presence/setPresence Away Away PT5M", 200);
+  answer("POST /users/" ID_A "/presence/setUserPreferredPresence BeRightBack BeRightBack PT1M", 200);
+  expect_nothing();
+  pass(10 * CLOCK_SECOND); /* Graph would show it for 50 s more */
+  answer(AVAILABLE(ID_A), 200);
+  answer("POST /users/" ID_A "/presence/clearUserPreferredPresence", 200);
+}
+
+/* ---- time and ends */
+
+static void test_clock_set_back(void **s UNUSED)
+{
+  world.account.requests_per_30_seconds = 1;
+  restart();
+  answer_token();
+  by_id(ID_A, "Ready");
+  answer(AVAILABLE(ID_A), 200);
+  world.now -= CLOCK_HOUR;
+  turn();
+  by_id(ID_B, "Ready");
+  pass(45 * CLOCK_SECOND);
+  assert_non_null(find(AVAILABLE(ID_B)));
+}
+
+static void test_refused_renewal_of_an_expired_token(void **s UNUSED)
+{
+  first_ready();
+  state("a@c.com", "Talking", "");
+  reply_with(expect(IN_A_CALL(ID_A)), 503, "7200", "");
+  while (world.now < START + 90 * CLOCK_MINUTE) {
+    compact();
+    world.now = world.wake_at;
+    turn();
+    if (find("POST token") != NULL)
+      reply_to("POST token", 401, "{\"error\":\"invalid_client\",\"error_codes\":[7000222]}");
+  }
+  struct service_rest rest = service_rest(world.service);
+  assert_true(rest.refused);
+  assert_false(rest.busy);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      TEST(test_refused_after_404),
+      TEST(test_refused_then_restarted),
+      TEST(test_unknown_then_restarted),
+      TEST(test_one_of_two_names_reassigned),
+      TEST(test_names_swapped),
+      TEST(test_renamed),
+      TEST(test_resync_keeps_doubt),
+      TEST(test_lost_answer_to_a_refresh),
+      TEST(test_one_user_is_always_unauthorized),
+      TEST(test_nobody_starves),
+      TEST(test_longest_name),
+      TEST(test_far_future_of_a_recording),
+      TEST(test_short_rest_of_a_preferred_hold),
+      TEST(test_clock_set_back),
+      TEST(test_refused_renewal_of_an_expired_token),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
