@@ -54,6 +54,7 @@ int cli_check(struct cli *cli);
 int cli_run(struct cli *cli);
 int cli_publish(struct cli *cli);
 int cli_clear(struct cli *cli);
+int cli_release(struct cli *cli);
 int cli_lookup(struct cli *cli);
 int cli_presence(struct cli *cli);
 int cli_status(struct cli *cli);

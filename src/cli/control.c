@@ -1,6 +1,7 @@
 #include "cli/control.h"
 #include "adapters/http_client.h"
 #include "adapters/http_server.h"
+#include "adapters/json.h"
 #include "api/api.h"
 #include "base/clock.h"
 
@@ -14,6 +15,7 @@ enum { MAX_HEADER = 8 * 1024, MAX_BODY = 64 * 1024 };
 struct control {
   struct http_server *server;
   struct service *service;
+  struct json *json;
   uid_t uid;
 };
 
@@ -52,10 +54,86 @@ static void answer_resync_all(
   resync(context, NULL, reply);
 }
 
+static const struct value *field(const struct value *body, const char *name, struct api_reply *reply)
+{
+  const struct value *value = value_get(body, name);
+  if (!value_is(value, VALUE_STRING)) {
+    char detail[128];
+    snprintf(detail, sizeof detail, "/%s: missing or no string", name);
+    api_answer_problem(reply, 422, "Unprocessable Content", detail);
+    return NULL;
+  }
+  return value;
+}
+
+/* {"presence":"teams.busy"|"clear","hold":"1h","by":"somebody"} */
+static void read_override(
+    const struct control *control, const struct value *body, const char *name, struct api_reply *reply)
+{
+  const struct value *presence = field(body, "presence", reply);
+  const struct value *hold = presence == NULL ? NULL : field(body, "hold", reply);
+  const struct value *by = hold == NULL ? NULL : field(body, "by", reply);
+  if (by == NULL)
+    return;
+  struct service_override override = {.by = by->u.string.bytes};
+  struct err err = ERR_INIT;
+  enum presence shown = PRESENCE_NONE;
+  const char *text = presence->u.string.bytes;
+  if (strcmp(text, "clear") != 0 && !presence_parse(text, &shown)) {
+    api_answer_problem(reply, 422, "Unprocessable Content", "/presence: no such presence");
+    return;
+  }
+  if (!clock_parse_duration(hold->u.string.bytes, &override.hold_ms) || override.hold_ms < CLOCK_MINUTE ||
+      override.hold_ms > 7 * CLOCK_DAY) {
+    api_answer_problem(reply, 422, "Unprocessable Content", "/hold: write a duration of 1m to 7d");
+    return;
+  }
+  if (shown != PRESENCE_NONE && presence_plane(shown) == PLANE_SESSION)
+    override.session = shown;
+  else
+    override.preferred = shown;
+  if (!service_override(control->service, name, &override, &err)) {
+    api_answer_problem(reply, 404, "Not Found", err.text);
+    return;
+  }
+  struct values values = {0};
+  api_answer_json(reply, 200, value_map(&values));
+  values_release(&values);
+}
+
+static void answer_override(
+    void *context, const struct api_request *request, const char *parameter, struct api_reply *reply)
+{
+  const struct control *control = context;
+  struct values values = {0};
+  struct value *body = NULL;
+  struct err err = ERR_INIT;
+  if (json_parse(control->json, request->body, request->body_length, &values, &body, &err))
+    read_override(control, body, parameter, reply);
+  else
+    api_answer_problem(reply, 400, "Bad Request", err.text);
+  values_release(&values);
+}
+
+static void answer_release(
+    void *context, const struct api_request *request UNUSED, const char *parameter, struct api_reply *reply)
+{
+  const struct control *control = context;
+  if (!service_release(control->service, parameter)) {
+    api_answer_problem(reply, 404, "Not Found", "there is no override on this agent");
+    return;
+  }
+  struct values values = {0};
+  api_answer_json(reply, 200, value_map(&values));
+  values_release(&values);
+}
+
 static const struct api_route routes[] = {
     {"GET", "/v1/status", answer_status},
     {"POST", "/v1/agents/{name}/resync", answer_resync},
     {"POST", "/v1/resync", answer_resync_all},
+    {"PUT", "/v1/agents/{name}/override", answer_override},
+    {"DELETE", "/v1/agents/{name}/override", answer_release},
 };
 
 static void on_request(void *context, const struct http_server_request *http)
@@ -68,10 +146,12 @@ static void on_request(void *context, const struct http_server_request *http)
   buf_release(&reply.body);
 }
 
-struct control *control_open(struct loop *loop, const char *path, struct service *service, struct err *err)
+struct control *control_open(
+    struct loop *loop, const char *path, struct service *service, struct json *json, struct err *err)
 {
   struct control *control = must_alloc(sizeof *control);
   control->service = service;
+  control->json = json;
   control->uid = geteuid();
   struct http_server_options options = {
       .max_header = MAX_HEADER, .max_body = MAX_BODY, .timeout_ms = SERVER_TIMEOUT_MS, .only_uid = &control->uid};
@@ -115,7 +195,8 @@ static void on_turn(void *context UNUSED)
 }
 
 bool control_ask(
-    const char *path, const char *method, const char *target, int *ret_status, struct buf *ret_body, struct err *err)
+    const char *path, const char *method, const char *target, const char *body, int *ret_status, struct buf *ret_body,
+    struct err *err)
 {
   struct loop *loop = loop_new(err);
   if (loop == NULL)
@@ -132,7 +213,8 @@ bool control_ask(
   char url[1024];
   snprintf(url, sizeof url, "http://localhost%s", target);
   if (client != NULL) {
-    struct http_request request = {.method = method, .url = url};
+    struct http_request request = {
+        .method = method, .url = url, .body = body, .body_length = body == NULL ? 0 : strlen(body)};
     http_client_send(client, &request, on_answer, &question);
     loop_run(loop, on_turn, NULL);
     if (question.err.kind != ERR_NONE)
@@ -145,4 +227,11 @@ bool control_ask(
   loop_free(loop);
   *ret_status = question.status;
   return ok;
+}
+
+void control_add_agent(struct buf *target, const char *name)
+{
+  buf_add_str(target, "/v1/agents/");
+  for (; *name != '\0'; name++)
+    buf_addf(target, "%%%02X", (unsigned)(unsigned char)*name);
 }

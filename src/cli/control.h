@@ -10,13 +10,17 @@
 
 struct control;
 
-struct control *control_open(struct loop *loop, const char *path, struct service *service, struct err *err) MUST_CHECK;
+struct control *control_open(
+    struct loop *loop, const char *path, struct service *service, struct json *json, struct err *err) MUST_CHECK;
 void control_close(struct control *control); /* NULL is fine */
 
 /* The client's side: one call, the whole answer. Waits, on a loop of its own: not for the daemon. ERR_NET when no
  * daemon answers. */
 bool control_ask(
-    const char *path, const char *method, const char *target, int *ret_status, struct buf *ret_body,
+    const char *path, const char *method, const char *target, const char *body, int *ret_status, struct buf *ret_body,
     struct err *err) MUST_CHECK;
+
+/* "/v1/agents/NAME", percent-encoded. */
+void control_add_agent(struct buf *target, const char *name);
 
 #endif

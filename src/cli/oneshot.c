@@ -1,5 +1,6 @@
-/* publish, clear, lookup, presence: one person, a few requests, then the answer. They go through the service's account:
- * the same token, gate and encoding as the daemon. Nothing keeps alive what they set. */
+/* lookup, presence, and publish and clear without a daemon: one person, a few requests, then the answer. They go
+ * through the service's account: the same token, gate and encoding as the daemon. Nothing keeps alive what they set. */
+#include "cli/oneshot.h"
 #include "adapters/json.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -14,7 +15,6 @@
 enum { STEPS_MAX = 4, TRIES_MAX = 3 };
 #define TRY_AGAIN_MS (2 * CLOCK_SECOND)
 #define PATIENCE_MS (5 * CLOCK_SECOND) /* what a person waits for without a word */
-#define DEFAULT_FOR_MS CLOCK_HOUR
 
 struct oneshot {
   struct cli *cli;
@@ -224,8 +224,7 @@ static void print_answer(const struct oneshot *oneshot, const char *verb)
   values_release(&values);
 }
 
-/* Runs the steps behind the lookup and prints the answer. */
-static int answer(struct cli *cli, const char *upn, const struct graph_operation *steps, size_t count, const char *verb)
+int oneshot_run(struct cli *cli, const char *upn, const struct graph_operation *steps, size_t count, const char *verb)
 {
   struct oneshot oneshot = {.cli = cli, .upn = upn, .step_count = count + 1, .err = ERR_INIT};
   struct err err = ERR_INIT;
@@ -247,62 +246,11 @@ static int answer(struct cli *cli, const char *upn, const struct graph_operation
 
 int cli_lookup(struct cli *cli)
 {
-  return cli_no_more(cli, 1, 1) ? answer(cli, cli->argv[0], NULL, 0, "found") : EXIT_USAGE;
+  return cli_no_more(cli, 1, 1) ? oneshot_run(cli, cli->argv[0], NULL, 0, "found") : EXIT_USAGE;
 }
 
 int cli_presence(struct cli *cli)
 {
   struct graph_operation get = {.kind = GRAPH_GET_PRESENCE};
-  return cli_no_more(cli, 1, 1) ? answer(cli, cli->argv[0], &get, 1, "") : EXIT_USAGE;
-}
-
-int cli_clear(struct cli *cli)
-{
-  struct graph_operation steps[] = {{.kind = GRAPH_CLEAR_PREFERRED}, {.kind = GRAPH_CLEAR_PRESENCE}};
-  return cli_no_more(cli, 1, 1) ? answer(cli, cli->argv[0], steps, COUNT_OF(steps), "cleared") : EXIT_USAGE;
-}
-
-static bool read_duration(const char *text, enum presence presence, int64_t *ret_ms)
-{
-  *ret_ms = DEFAULT_FOR_MS;
-  if (text != NULL && !clock_parse_duration(text, ret_ms)) {
-    fprintf(stderr, "presenced: --for: %s is no duration; write e.g. 45m, 1h30m or PT45M\n", text);
-    return false;
-  }
-  int64_t max = presence_plane(presence) == PLANE_SESSION ? PRESENCE_SESSION_MAX_MS : 7 * CLOCK_DAY;
-  if (*ret_ms >= PRESENCE_SESSION_MIN_MS && *ret_ms <= max)
-    return true;
-  fprintf(
-      stderr, "presenced: --for: %s is out of range; Graph takes 5m to %s for %s\n", text,
-      presence_plane(presence) == PLANE_SESSION ? "4h" : "7d", presence_str(presence));
-  return false;
-}
-
-int cli_publish(struct cli *cli)
-{
-  const char *duration = cli_option(cli, "--for");
-  enum presence presence;
-  int64_t ms;
-  if (!cli_no_more(cli, 2, 2))
-    return EXIT_USAGE;
-  if (!presence_parse_words(cli->argv[1], &presence)) {
-    fprintf(
-        stderr,
-        "presenced: %s is no presence; write teams.available, in_a_call, in_a_conference_call, presenting, busy, "
-        "do_not_disturb, be_right_back, away or offline, or a pair like \"Busy InACall\"\n",
-        cli->argv[1]);
-    return EXIT_USAGE;
-  }
-  if (!read_duration(duration, presence, &ms))
-    return EXIT_USAGE;
-  struct graph_operation session = {.kind = GRAPH_SET_PRESENCE, .presence = presence, .duration_ms = ms};
-  if (presence_plane(presence) == PLANE_SESSION)
-    return answer(cli, cli->argv[0], &session, 1, "published");
-  /* A preferred presence needs a session to live (facts 1.4): the carrier. */
-  int64_t carrier = ms < PRESENCE_SESSION_MAX_MS ? ms : PRESENCE_SESSION_MAX_MS;
-  struct graph_operation steps[] = {
-      {.kind = GRAPH_SET_PRESENCE, .presence = SESSION_AWAY, .duration_ms = carrier},
-      {.kind = GRAPH_SET_PREFERRED, .presence = presence, .duration_ms = ms},
-  };
-  return answer(cli, cli->argv[0], steps, COUNT_OF(steps), "published");
+  return cli_no_more(cli, 1, 1) ? oneshot_run(cli, cli->argv[0], &get, 1, "") : EXIT_USAGE;
 }

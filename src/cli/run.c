@@ -116,7 +116,7 @@ static bool start(struct daemon *daemon, const struct source_options *events, st
       .ports = transport_ports(daemon->transport)};
   daemon->service = service_new(&setup);
   char *path = site_control_path(config);
-  daemon->control = control_open(daemon->loop, path, daemon->service, err);
+  daemon->control = control_open(daemon->loop, path, daemon->service, daemon->site.json, err);
   free(path);
   if (daemon->control == NULL)
     return false;

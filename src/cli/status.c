@@ -17,7 +17,7 @@ static bool ask(
     return false;
   char *path = site_control_path(&site.config);
   int status = 0;
-  bool ok = control_ask(path, method, target, &status, body, err) &&
+  bool ok = control_ask(path, method, target, NULL, &status, body, err) &&
             json_parse(site.json, buf_text(body), body->length, values, ret_answer, err);
   if (ok && status != 200)
     ok = err_set(err, ERR_INPUT, "%s", value_get_text(*ret_answer, "detail", "the daemon refuses"));
@@ -132,12 +132,6 @@ int cli_status(struct cli *cli)
   return exit_code;
 }
 
-static void add_segment(struct buf *to, const char *text)
-{
-  for (; *text != '\0'; text++)
-    buf_addf(to, "%%%02X", (unsigned)(unsigned char)*text);
-}
-
 int cli_resync(struct cli *cli)
 {
   bool all = cli_flag(cli, "--all");
@@ -152,8 +146,7 @@ int cli_resync(struct cli *cli)
   if (all) {
     buf_add_str(&target, "/v1/resync");
   } else {
-    buf_add_str(&target, "/v1/agents/");
-    add_segment(&target, cli->argv[0]);
+    control_add_agent(&target, cli->argv[0]);
     buf_add_str(&target, "/resync");
   }
   int exit_code = EXIT_DONE;

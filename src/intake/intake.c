@@ -209,6 +209,8 @@ bool intake_read(const struct value *object, int64_t arrival, struct event *ret_
   if (strchr(event->agent, '@') == NULL && !str_is_guid(event->agent))
     return err_set(
         err, ERR_INPUT, "/agent: \"%.80s\" is neither a UPN nor an object id; write name@domain", event->agent);
+  if (*event->ucc == '(')
+    return err_set(err, ERR_INPUT, "/ucc: names in parentheses are our own; choose another");
   if (*event->ucc == '\0')
     must(str_copy(event->ucc, sizeof event->ucc, "default"));
   note_unknown(data, event);

@@ -134,6 +134,74 @@ void pipeline_decide_all_again(struct service *service, struct agent *agent, int
   }
 }
 
+/* ---- overrides */
+
+static struct contribution *override_of(const struct agent *agent)
+{
+  return agent_contribution(agent, AGENT_OVERRIDE);
+}
+
+static void end_override(struct service *service, struct agent *agent)
+{
+  struct contribution *override = override_of(agent);
+  if (override != NULL)
+    store_contribution_remove(service->setup.store, override, agent);
+}
+
+bool service_override(struct service *service, const char *name, const struct service_override *given, struct err *err)
+{
+  char folded[EVENT_AGENT_SIZE];
+  if (!str_copy(folded, sizeof folded, name))
+    return err_set(err, ERR_INPUT, "%.40s...: too long for a user name", name);
+  str_trim(str_lower(folded));
+  int account = account_of(service, folded, "");
+  if (account == AGENT_NO_ACCOUNT)
+    return err_set(err, ERR_INPUT, "%s: no account serves %s; add it to an Account's Domains", name, suffix_of(folded));
+  int64_t now = service_now(service);
+  struct agent *agent = identity_name(service, account, folded)->agent;
+  end_override(service, agent);
+  struct contribution *contribution = store_contribution_new(service->setup.store, agent, AGENT_OVERRIDE);
+  struct decision decision = {
+      .session = given->session, .preferred = given->preferred, .hold_ms = given->hold_ms, .recheck_ms = CLOCK_NEVER};
+  bool clears = given->session == PRESENCE_NONE && given->preferred == PRESENCE_NONE;
+  decision.kind = clears ? DECISION_CLEAR : DECISION_SHOW;
+  snprintf(decision.rule, sizeof decision.rule, "override by %s", given->by);
+  contribution_record(contribution, folded, clears ? "clear" : "publish", "", now);
+  contribution_apply(contribution, &decision, now);
+  store_touch_contribution(service->setup.store, agent, contribution);
+  pipeline_free_parked(service, agent);
+  pipeline_settle(service, agent, now);
+  return true;
+}
+
+bool service_release(struct service *service, const char *name)
+{
+  char folded[EVENT_AGENT_SIZE];
+  if (!str_copy(folded, sizeof folded, name))
+    return false;
+  str_trim(str_lower(folded));
+  int account = account_of(service, folded, "");
+  struct agent_name *found = store_name_find(service->setup.store, account, folded);
+  if (found == NULL || override_of(found->agent) == NULL)
+    return false;
+  end_override(service, found->agent);
+  store_touch(service->setup.store, found->agent);
+  pipeline_settle(service, found->agent, service_now(service));
+  return true;
+}
+
+/* A clear-override ends when the agent logs on: when a UCC that said nothing begins to say something. */
+static void notice_log_on(
+    struct service *service, struct agent *agent, const struct contribution *contribution, enum decision_kind before)
+{
+  const struct contribution *override = override_of(agent);
+  if (override != NULL && override->stand.kind == DECISION_CLEAR && before == DECISION_CLEAR &&
+      contribution->stand.kind == DECISION_SHOW)
+    end_override(service, agent);
+}
+
+/* ---- events */
+
 static void check_time(struct service *service, struct event *event, int64_t now, bool recording)
 {
   if (recording || event->at_ms <= now + AHEAD_MS)
@@ -191,12 +259,14 @@ enum service_taken service_event(struct service *service, const struct event *gi
   }
   if (contribution == NULL)
     contribution = store_contribution_new(store, agent, event->ucc);
+  enum decision_kind before = contribution->stand.kind;
   record_event(contribution, event);
   service->accepted++;
   if (account == AGENT_NO_ACCOUNT)
     warn_unserved(service, event);
   else if (decide(service, agent, event, contribution->since_ms, event->at_ms))
     contribution_apply(contribution, &service->decision, now);
+  notice_log_on(service, agent, contribution, before);
   store_touch_contribution(store, agent, contribution);
   if (agent->park_cause != PARK_UNKNOWN_NAME) /* that one is asked for again by itself, not with every event */
     pipeline_free_parked(service, agent);

@@ -63,6 +63,19 @@ bool service_turn(struct service *service, struct err *err) MUST_CHECK;
  * such agent. */
 bool service_resync(struct service *service, const char *name, size_t *ret_count);
 
+/* What somebody at the keyboard, or a script, says of an agent: it outranks every UCC until `hold_ms` is over or it is
+ * released; durable. PRESENCE_NONE twice is a clear: nothing is shown, and it ends early at the agent's next log-on.
+ * `by` names who said it, for `status`. False: no account serves the name. */
+struct service_override {
+  enum presence session, preferred;
+  int64_t hold_ms;
+  const char *by;
+};
+bool service_override(
+    struct service *service, const char *name, const struct service_override *override, struct err *err) MUST_CHECK;
+/* False: there is no override on that agent. */
+bool service_release(struct service *service, const char *name) MUST_CHECK;
+
 /* Anything left to do that is neither the end of a hold nor a keep-alive? refused: an account cannot get a token for a
  * cause that retrying does not mend; its agents then do not count as busy. */
 struct service_rest {
