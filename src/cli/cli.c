@@ -30,7 +30,8 @@ const struct cli_command cli_commands[] = {
     {"publish", "UPN PRESENCE", "sets a presence once, e.g. teams.busy, or \"Busy InACall\"",
      WITH_CONFIG WITH_KEY WITH_JSON "      --for DURATION  for how long (default: 1h)\n", cli_publish},
     {"clear", "UPN", "removes what we set: session and preferred presence",
-     WITH_CONFIG WITH_KEY WITH_JSON "      --for DURATION  in a running daemon: for how long nothing is shown (default: 1h)\n",
+     WITH_CONFIG WITH_KEY WITH_JSON
+     "      --for DURATION  in a running daemon: for how long nothing is shown (default: 1h)\n",
      cli_clear},
     {"release", "UPN", "ends what publish or clear has set in the running daemon", WITH_CONFIG, cli_release},
     {"lookup", "UPN", "the directory's user of that name", WITH_CONFIG WITH_KEY WITH_JSON, cli_lookup},
@@ -38,6 +39,10 @@ const struct cli_command cli_commands[] = {
     {"status", "[--agents]", "what the running daemon does",
      WITH_CONFIG WITH_JSON "      --agents        one line per agent: what it shows and which rule said so\n",
      cli_status},
+    {"reload", "[--dry-run] [--rollback]", "loads the rulesets of the running daemon again",
+     WITH_CONFIG WITH_JSON "      --dry-run       only say what would change, by rule\n"
+                           "      --rollback      run the generation before again, until a file changes\n",
+     cli_reload},
     {"resync", "UPN|--all", "sends again what an agent should show, and frees it when it is parked", WITH_CONFIG,
      cli_resync},
     {"secret", "keygen FILE | encrypt --account ID | check", "makes the key; seals and checks client secrets",

@@ -58,6 +58,7 @@ int cli_release(struct cli *cli);
 int cli_lookup(struct cli *cli);
 int cli_presence(struct cli *cli);
 int cli_status(struct cli *cli);
+int cli_reload(struct cli *cli);
 int cli_resync(struct cli *cli);
 int cli_version(struct cli *cli);
 

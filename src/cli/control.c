@@ -4,6 +4,7 @@
 #include "adapters/json.h"
 #include "api/api.h"
 #include "base/clock.h"
+#include "cli/reload.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@ struct control {
   struct http_server *server;
   struct service *service;
   struct json *json;
+  struct reload *reload;
   uid_t uid;
 };
 
@@ -24,7 +26,9 @@ static void answer_status(
 {
   const struct control *control = context;
   struct values values = {0};
-  api_answer_json(reply, 200, service_status(control->service, api_query_flag(request, "agents"), &values));
+  struct value *status = service_status(control->service, api_query_flag(request, "agents"), &values);
+  value_set(&values, status, "rules", reload_view(control->reload, &values));
+  api_answer_json(reply, 200, status);
   values_release(&values);
 }
 
@@ -128,10 +132,28 @@ static void answer_release(
   values_release(&values);
 }
 
+static void answer_reload(
+    void *context, const struct api_request *request, const char *parameter UNUSED, struct api_reply *reply)
+{
+  const struct control *control = context;
+  struct values values = {0};
+  struct value *answer = NULL;
+  struct err err = ERR_INIT;
+  enum reload_action action = api_query_flag(request, "dry_run")    ? RELOAD_DRY_RUN
+                              : api_query_flag(request, "rollback") ? RELOAD_ROLLBACK
+                                                                    : RELOAD_REPLACE;
+  if (reload_run(control->reload, action, &values, &answer, &err))
+    api_answer_json(reply, 200, answer);
+  else
+    api_answer_problem(reply, 422, "Unprocessable Content", err.text);
+  values_release(&values);
+}
+
 static const struct api_route routes[] = {
     {"GET", "/v1/status", answer_status},
     {"POST", "/v1/agents/{name}/resync", answer_resync},
     {"POST", "/v1/resync", answer_resync_all},
+    {"POST", "/v1/rules/reload", answer_reload},
     {"PUT", "/v1/agents/{name}/override", answer_override},
     {"DELETE", "/v1/agents/{name}/override", answer_release},
 };
@@ -147,11 +169,13 @@ static void on_request(void *context, const struct http_server_request *http)
 }
 
 struct control *control_open(
-    struct loop *loop, const char *path, struct service *service, struct json *json, struct err *err)
+    struct loop *loop, const char *path, struct service *service, struct reload *reload, struct json *json,
+    struct err *err)
 {
   struct control *control = must_alloc(sizeof *control);
   control->service = service;
   control->json = json;
+  control->reload = reload;
   control->uid = geteuid();
   struct http_server_options options = {
       .max_header = MAX_HEADER, .max_body = MAX_BODY, .timeout_ms = SERVER_TIMEOUT_MS, .only_uid = &control->uid};

@@ -9,9 +9,11 @@
 #include "service/service.h"
 
 struct control;
+struct reload;
 
 struct control *control_open(
-    struct loop *loop, const char *path, struct service *service, struct json *json, struct err *err) MUST_CHECK;
+    struct loop *loop, const char *path, struct service *service, struct reload *reload, struct json *json,
+    struct err *err) MUST_CHECK;
 void control_close(struct control *control); /* NULL is fine */
 
 /* The client's side: one call, the whole answer. Waits, on a loop of its own: not for the daemon. ERR_NET when no

@@ -1,6 +1,7 @@
 /* The daemon: gives the service its ports, feeds it events, ends in good order. */
 #include "base/log.h"
 #include "cli/control.h"
+#include "cli/reload.h"
 #include "cli/site.h"
 #include "cli/source.h"
 #include "cli/transport.h"
@@ -15,6 +16,7 @@ struct daemon {
   struct store *store;
   struct transport *transport;
   struct service *service;
+  struct reload *reload;
   struct control *control;
   struct source *source;
   struct loop_watch *signals[3];
@@ -37,9 +39,15 @@ static void on_stop_signal(void *context)
   stop(daemon, daemon->until_idle ? EXIT_FAILED : EXIT_DONE); /* not all is confirmed */
 }
 
-static void on_hangup(void *context UNUSED)
+static void on_hangup(void *context)
 {
-  log_warn("SIGHUP: this version takes changed files up when it is started again");
+  struct daemon *daemon = context;
+  struct values values = {0};
+  struct value *answer = NULL;
+  struct err err = ERR_INIT;
+  log_info("SIGHUP: the rules are loaded again");
+  (void)!reload_run(daemon->reload, RELOAD_REPLACE, &values, &answer, &err); /* it has logged what there is to say */
+  values_release(&values);
 }
 
 static void on_event(void *context, const struct event *event, bool recording)
@@ -111,12 +119,16 @@ static bool start(struct daemon *daemon, const struct source_options *events, st
       .config = config,
       .secrets = daemon->site.secrets,
       .rulesets = daemon->site.rulesets,
+      .shadows = config->shadow == NULL ? NULL : daemon->site.shadows,
       .store = daemon->store,
       .json = daemon->site.json,
       .ports = transport_ports(daemon->transport)};
   daemon->service = service_new(&setup);
+  daemon->reload = reload_new(daemon->loop, &daemon->site, daemon->service, err);
+  if (daemon->reload == NULL)
+    return false;
   char *path = site_control_path(config);
-  daemon->control = control_open(daemon->loop, path, daemon->service, daemon->site.json, err);
+  daemon->control = control_open(daemon->loop, path, daemon->service, daemon->reload, daemon->site.json, err);
   free(path);
   if (daemon->control == NULL)
     return false;
@@ -138,6 +150,7 @@ static void release(struct daemon *daemon)
 {
   source_close(daemon->source);
   control_close(daemon->control);
+  reload_free(daemon->reload);
   service_free(daemon->service);
   transport_free(daemon->transport);
   store_close(daemon->store);

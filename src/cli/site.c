@@ -26,11 +26,19 @@ static bool open_secrets(const struct cli *cli, struct site *site, struct err *e
   return ok;
 }
 
+bool site_test_ruleset(struct ruleset *ruleset UNUSED, struct err *err UNUSED)
+{
+  return true;
+}
+
 static bool load_rulesets(struct site *site, struct err *err)
 {
   struct rules_limits limits = site_rules_limits(&site->config);
   for (size_t i = 0; i < site->config.account_count; i++)
-    if ((site->rulesets[i] = ruleset_load(site->config.accounts[i].rules, &limits, 1, err)) == NULL)
+    if ((site->rulesets[i] = ruleset_load(site->config.accounts[i].rules, &limits, 1, err)) == NULL ||
+        !site_test_ruleset(site->rulesets[i], err) ||
+        (site->config.shadow != NULL &&
+         (site->shadows[i] = ruleset_load(site->config.shadow, &limits, 1, err)) == NULL))
       return false;
   return true;
 }
@@ -43,6 +51,7 @@ bool site_open(const struct cli *cli, enum site_parts parts, struct site *ret_si
   size_t count = site.config.account_count;
   site.secrets = must_alloc(count * sizeof *site.secrets);
   site.rulesets = must_alloc(count * sizeof *site.rulesets);
+  site.shadows = must_alloc(count * sizeof *site.shadows);
   site.account_ids = must_alloc(count * sizeof *site.account_ids);
   for (size_t i = 0; i < count; i++)
     site.account_ids[i] = site.config.accounts[i].id;
@@ -61,9 +70,11 @@ void site_close(struct site *site)
   for (size_t i = 0; i < site->config.account_count; i++) {
     wiped_release(&site->secrets[i]);
     ruleset_free(site->rulesets[i]);
+    ruleset_free(site->shadows[i]);
   }
   free(site->secrets);
   free(site->rulesets);
+  free(site->shadows);
   free(site->account_ids);
   json_free(site->json);
   config_release(&site->config);

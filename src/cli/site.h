@@ -12,6 +12,7 @@ struct site {
   struct config config;
   struct wiped *secrets;     /* one per account */
   struct ruleset **rulesets; /* one per account; NULL entries without SITE_WITH_RULES */
+  struct ruleset **shadows;  /* likewise, and NULL entries without Shadow */
   const char **account_ids;  /* borrowed from config */
   struct json *json;
 };
@@ -22,6 +23,8 @@ enum site_parts { SITE_CONFIG, SITE_WITH_SECRETS, SITE_WITH_RULES }; /* each wit
 bool site_open(const struct cli *cli, enum site_parts parts, struct site *ret_site, struct err *err) MUST_CHECK;
 void site_close(struct site *site);
 
+/* Runs the tests that the ruleset carries. ERR_CONFIG with the first that fails. */
+bool site_test_ruleset(struct ruleset *ruleset, struct err *err) MUST_CHECK;
 struct rules_limits site_rules_limits(const struct config *config);
 /* Where the daemon's control socket is: in $RUNTIME_DIRECTORY, else beside the state file. free() it. */
 char *site_control_path(const struct config *config) MUST_CHECK;

@@ -93,11 +93,28 @@ static void print_agent(const struct value *agent)
       parked != NULL ? parked : "", note);
 }
 
+static void print_rules(const struct value *rules, const struct value *shadow)
+{
+  const char *failure = value_get_text(rules, "last_failure", "");
+  printf(
+      "rules        generation %.0f, %.0f reloads, %.0f refused\n", value_get_number(rules, "generation", 0),
+      value_get_number(rules, "reloads", 0), value_get_number(rules, "failures", 0));
+  if (*failure != '\0')
+    printf("             the last reload failed: %s\n", failure);
+  if (shadow == NULL)
+    return;
+  printf(
+      "shadow       same %.0f different %.0f errors %.0f\n", value_get_number(shadow, "same", 0),
+      value_get_number(shadow, "different", 0), value_get_number(shadow, "errors", 0));
+  print_tally("", value_get(shadow, "differences"));
+}
+
 static void print_status(const struct value *status, bool with_agents)
 {
   const struct value *accounts = value_get(status, "accounts"), *agents = value_get(status, "agents");
   for (size_t i = 0; i < value_count(accounts); i++)
     print_account(value_at(accounts, i));
+  print_rules(value_get(status, "rules"), value_get(status, "shadow"));
   print_counts("agents", value_get(status, "phases"));
   print_counts("events", value_get(status, "events"));
   print_tally("unmatched", value_get(status, "unmatched"));
@@ -127,6 +144,38 @@ int cli_status(struct cli *cli)
     printf("%s\n", buf_text(&body));
   else
     print_status(status, with_agents);
+  buf_release(&body);
+  values_release(&values);
+  return exit_code;
+}
+
+int cli_reload(struct cli *cli)
+{
+  bool dry_run = cli_flag(cli, "--dry-run"), rollback = cli_flag(cli, "--rollback");
+  if (!cli_no_more(cli, 0, 0))
+    return EXIT_USAGE;
+  struct values values = {0};
+  struct value *answer = NULL;
+  struct buf body;
+  struct err err = ERR_INIT;
+  int exit_code = EXIT_DONE;
+  buf_init(&body, ANSWER_MAX);
+  const char *target = dry_run    ? "/v1/rules/reload?dry_run"
+                       : rollback ? "/v1/rules/reload?rollback"
+                                  : "/v1/rules/reload";
+  if (!ask(cli, "POST", target, &body, &values, &answer, &err)) {
+    if (err.kind == ERR_INPUT)
+      err.kind = ERR_CONFIG; /* the ruleset's fault */
+    exit_code = cli_fail(&err);
+  } else if (cli->json) {
+    printf("%s\n", buf_text(&body));
+  } else {
+    printf(
+        "generation %.0f%s: %.0f agents %s\n", value_get_number(answer, "generation", 0),
+        dry_run ? " (not taken up)" : " runs", value_get_number(answer, "agents_differ", 0),
+        dry_run ? "would differ" : "differ");
+    print_tally("", value_get(answer, "differences"));
+  }
   buf_release(&body);
   values_release(&values);
   return exit_code;

@@ -65,12 +65,14 @@ static const struct option options[] = {
     NUMBER(
         publisher, "LoadMemory", OPTION_BYTES, P(load_memory_bytes), "32MiB", "4MiB", "1GiB",
         "memory of a loaded ruleset"),
-    LATER(publisher, "Shadow", "a second ruleset run beside"),
+    TEXT(publisher, "Shadow", OPTION_PATH, P(shadow), "a second ruleset run beside, reported, never published", NULL),
     LATER(publisher, "OnStop", "what happens to presences at the end"),
     LATER(publisher, "LogAgents", "how logs name agents"),
     LATER(publisher, "DecisionLog", "how long decisions are kept"),
     LATER(publisher, "Forget", "when a silent agent is forgotten"),
-    LATER(publisher, "ReloadMaxChanges", "limit of changes by a reload"),
+    NUMBER(
+        publisher, "ReloadMaxChanges", OPTION_INT, P(reload_max_changes), "0", "0", "1000000",
+        "agents that a reload may change; 0: any number"),
     LATER(publisher, "PreferredRelease", "how a preferred presence is released"),
 };
 

@@ -108,6 +108,7 @@ struct agent {
   struct list_node link; /* of the ready queue */
   size_t queue;          /* which one, and which part of it */
   bool is_refresh;
+  bool by_new_rules;      /* a change of the rules made it differ: live changes go first */
   bool differs;           /* what Graph confirmed is not what it should show, and nobody is to blame but time */
   int attempts;           /* consecutive failures that are worth another try */
   int64_t retry_ms;       /* not before, because of them */

@@ -224,3 +224,8 @@ enum rules_merge ruleset_merge_mode(const struct ruleset *ruleset UNUSED)
 {
   return RULES_MERGE_RANK;
 }
+
+const char *ruleset_file_at(const struct ruleset *ruleset, size_t index)
+{
+  return index == 0 ? ruleset->path : NULL;
+}

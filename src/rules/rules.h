@@ -67,4 +67,7 @@ bool ruleset_merge(
     struct ruleset *ruleset, const struct rules_candidate *candidates, size_t count, const struct rules_agent *agent,
     size_t *ret_index, struct err *ret_trouble) MUST_CHECK;
 
+/* Every file that it was read from: itself, what it extends, codes; for watching. NULL past the end. */
+const char *ruleset_file_at(const struct ruleset *ruleset, size_t index);
+
 #endif

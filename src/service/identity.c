@@ -105,6 +105,7 @@ static void unite(struct service *service, struct agent_name *name, struct agent
   move_contributions(service, NULL, from, into);
   while (!list_empty(&from->names))
     store_name_move(service->setup.store, LIST_ENTRY(list_first(&from->names), struct agent_name, link), into);
+  change_forget(service, from);
   sched_remove(&service->sched, from);
   store_agent_remove(service->setup.store, from);
 }

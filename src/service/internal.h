@@ -105,8 +105,14 @@ struct service {
   struct heap lookups; /* of agent_name.due */
   struct event *scratch;
   int64_t last_turn_ms;
-  struct decision decision;
+  struct decision decision, shadow_decision;
   uint64_t accepted, duplicates, stale, refused, reused_ids, future, unknown_fields, decisions, rule_errors, no_account;
+  /* Agents that are still to be decided again after a change of the rules: from here to the end of the store's list. */
+  struct list_node *to_decide;
+  uint32_t generation;
+  size_t decided_again, came_out_different;
+  struct tally shadow_differences;
+  uint64_t shadow_same, shadow_different, shadow_errors;
   struct tally unmatched, future_uccs, unserved, unknown_field_names;
   char rule_trouble[sizeof(((struct err *)NULL)->text)];
   int64_t rule_trouble_ms;
@@ -131,6 +137,22 @@ void pipeline_decide_all_again(struct service *service, struct agent *agent, int
 struct agent *pipeline_new_agent(struct service *service, int account);
 /* The agent shows nothing, has no names and no contributions: it goes. True: it is gone. */
 bool pipeline_drop_if_empty(struct service *service, struct agent *agent, int64_t now);
+
+/* The event that a contribution was made from, as far as rules look at it. */
+void pipeline_event_of(struct service *service, const struct contribution *contribution, struct event *event);
+enum { RULES_STATES_MAX = 64 }; /* UCCs of one agent that a rule function sees */
+struct rules_agent pipeline_agent_for_rules(
+    const struct agent *agent, struct rules_agent_state states[RULES_STATES_MAX]);
+
+/* change.c */
+/* Decides the next slice again. True: there is more. */
+bool change_turn(struct service *service, int64_t now);
+/* The agent is about to be removed. */
+void change_forget(struct service *service, struct agent *agent);
+/* Asks the shadow about what the rules have just decided. */
+void change_ask_shadow(
+    struct service *service, const struct agent *agent, const struct event *event, int64_t since_ms, int64_t moment_ms,
+    const struct rules_agent *seen);
 
 /* identity.c */
 struct agent_name *identity_name(struct service *service, int account, const char *name);

@@ -71,13 +71,12 @@ static void note_unmatched(struct service *service, const struct event *event)
     log_warn("no rule answers %s; add it to the ruleset's states or reasons", text);
 }
 
-enum { STATES_MAX = 64 }; /* UCCs of one agent that a rule function sees */
-
-static struct rules_agent agent_for_rules(const struct agent *agent, struct rules_agent_state states[STATES_MAX])
+struct rules_agent pipeline_agent_for_rules(
+    const struct agent *agent, struct rules_agent_state states[RULES_STATES_MAX])
 {
   struct rules_agent seen = {.upn = agent_label(agent), .states = states};
   for (struct list_node *node = agent->contributions.next;
-       node != &agent->contributions && seen.state_count < STATES_MAX; node = node->next) {
+       node != &agent->contributions && seen.state_count < RULES_STATES_MAX; node = node->next) {
     const struct contribution *c = LIST_ENTRY(node, struct contribution, link);
     if (!c->is_override)
       states[seen.state_count++] = (struct rules_agent_state){c->ucc, c->state};
@@ -88,8 +87,8 @@ static struct rules_agent agent_for_rules(const struct agent *agent, struct rule
 static bool decide(
     struct service *service, struct agent *agent, const struct event *event, int64_t since_ms, int64_t moment_ms)
 {
-  struct rules_agent_state states[STATES_MAX];
-  struct rules_agent seen = agent_for_rules(agent, states);
+  struct rules_agent_state states[RULES_STATES_MAX];
+  struct rules_agent seen = pipeline_agent_for_rules(agent, states);
   struct err trouble = ERR_INIT;
   bool ok = ruleset_decide(
       service->setup.rulesets[agent->account], event, since_ms, moment_ms, &seen, &service->decision, &trouble);
@@ -98,13 +97,13 @@ static bool decide(
     tell_rule_trouble(service, &trouble);
   if (ok && service->decision.unmatched)
     note_unmatched(service, event);
+  if (ok)
+    change_ask_shadow(service, agent, event, since_ms, moment_ms, &seen);
   return ok;
 }
 
-/* By the present rules, with its old `since`; time conditions look at `now`. */
-static void decide_again(struct service *service, struct agent *agent, struct contribution *contribution, int64_t now)
+void pipeline_event_of(struct service *service, const struct contribution *contribution, struct event *event)
 {
-  struct event *event = service->scratch;
   *event = (struct event){.at_ms = contribution->at_ms, .at_given = true};
   str_cut(event->agent, sizeof event->agent, contribution->name);
   str_cut(event->state, sizeof event->state, contribution->state);
@@ -119,7 +118,13 @@ static void decide_again(struct service *service, struct agent *agent, struct co
       !intake_read_attributes(attributes, event, &err))
     log_warn("%s: stored attributes: %s", contribution->name, err.text);
   values_release(&values);
-  if (!decide(service, agent, event, contribution->since_ms, now))
+}
+
+/* By the present rules, with its old `since`; time conditions look at `now`. */
+static void decide_again(struct service *service, struct agent *agent, struct contribution *contribution, int64_t now)
+{
+  pipeline_event_of(service, contribution, service->scratch);
+  if (!decide(service, agent, service->scratch, contribution->since_ms, now))
     return;
   contribution_apply(contribution, &service->decision, now);
   store_touch_contribution(service->setup.store, agent, contribution);
@@ -268,6 +273,7 @@ enum service_taken service_event(struct service *service, const struct event *gi
     contribution_apply(contribution, &service->decision, now);
   notice_log_on(service, agent, contribution, before);
   store_touch_contribution(store, agent, contribution);
+  agent->by_new_rules = false;
   if (agent->park_cause != PARK_UNKNOWN_NAME) /* that one is asked for again by itself, not with every event */
     pipeline_free_parked(service, agent);
   pipeline_settle(service, agent, now);
@@ -322,6 +328,7 @@ bool pipeline_drop_if_empty(struct service *service, struct agent *agent, int64_
       agent_shows_anything(agent, now) || agent->predecessor != NULL)
     return false;
   release_successor(service, agent, now);
+  change_forget(service, agent);
   sched_remove(&service->sched, agent);
   store_agent_remove(service->setup.store, agent);
   return true;
@@ -354,16 +361,16 @@ static int64_t pass_time(struct service *service, struct agent *agent, int64_t n
 /* Lets the ruleset's own `merge` choose among several; where it fails, the rank decides. */
 static void choose(struct service *service, struct agent *agent, int64_t now)
 {
-  struct rules_candidate candidates[STATES_MAX];
-  struct contribution *contributions[STATES_MAX];
-  struct rules_agent_state states[STATES_MAX];
+  struct rules_candidate candidates[RULES_STATES_MAX];
+  struct contribution *contributions[RULES_STATES_MAX];
+  struct rules_agent_state states[RULES_STATES_MAX];
   struct ruleset *ruleset = service->setup.rulesets[agent->account];
   agent->chosen = NULL;
   agent->merge_latest = ruleset_merge_mode(ruleset) == RULES_MERGE_LATEST;
   if (ruleset_merge_mode(ruleset) != RULES_MERGE_FUNCTION)
     return;
   size_t count = 0, index = 0;
-  for (struct list_node *node = agent->contributions.next; node != &agent->contributions && count < STATES_MAX;
+  for (struct list_node *node = agent->contributions.next; node != &agent->contributions && count < RULES_STATES_MAX;
        node = node->next) {
     struct contribution *c = LIST_ENTRY(node, struct contribution, link);
     struct contribution_view view;
@@ -376,7 +383,7 @@ static void choose(struct service *service, struct agent *agent, int64_t now)
   }
   if (count < 2)
     return;
-  struct rules_agent seen = agent_for_rules(agent, states);
+  struct rules_agent seen = pipeline_agent_for_rules(agent, states);
   struct err trouble = ERR_INIT;
   if (ruleset_merge(ruleset, candidates, count, &seen, &index, &trouble))
     agent->chosen = contributions[index];
@@ -423,7 +430,7 @@ void pipeline_settle(struct service *service, struct agent *agent, int64_t now)
     wait_until(service, agent, !plan.refresh, agent->retry_ms);
   } else {
     agent->differs = !plan.refresh;
-    sched_ready(&service->sched, agent, service->app_of_account[agent->account], plan.refresh);
+    sched_ready(&service->sched, agent, service->app_of_account[agent->account], plan.refresh || agent->by_new_rules);
   }
 }
 
@@ -577,6 +584,7 @@ void pipeline_launch(struct service *service, struct agent *agent, int64_t now)
   struct request *request = app_submit(service_app(service, agent), &operation, on_done, flight);
   request->once = request->owns_context = true;
   request->about_user = agent->unauthorized > 0 && request->app->accepted != agent->accepted_then;
+  agent->by_new_rules = false;
   sched_sent(agent, &plan, now);
   store_touch(service->setup.store, agent);
   sched_move(&service->sched, agent, PHASE_IN_FLIGHT, CLOCK_NEVER);

@@ -64,6 +64,7 @@ void service_free(struct service *service)
   heap_release(&service->lookups);
   sched_release(&service->sched);
   tally_release(&service->unmatched);
+  tally_release(&service->shadow_differences);
   tally_release(&service->future_uccs);
   tally_release(&service->unserved);
   tally_release(&service->unknown_field_names);
@@ -160,6 +161,7 @@ bool service_turn(struct service *service, struct err *err)
     pipeline_settle(service, agent, now);
     pipeline_drop_if_empty(service, agent, now);
   }
+  bool more = change_turn(service, now);
   if (service->setup.store != NULL)
     identity_turn(service, now);
   for (size_t i = 0; i < service->app_count; i++) {
@@ -168,7 +170,7 @@ bool service_turn(struct service *service, struct err *err)
   }
   if (service->setup.store != NULL && !store_commit(service->setup.store, now, err))
     return false;
-  int64_t next = sched_next_due(&service->sched);
+  int64_t next = more ? now : sched_next_due(&service->sched);
   const struct heap_node *lookup = heap_first(&service->lookups);
   if (lookup != NULL)
     next = earliest(next, lookup->at_ms);
@@ -224,7 +226,7 @@ static bool has_delay(const struct agent *agent)
 
 struct service_rest service_rest(struct service *service)
 {
-  struct service_rest rest = {.refused_why = ERR_INIT};
+  struct service_rest rest = {.refused_why = ERR_INIT, .busy = service->to_decide != NULL};
   int64_t now = service_now(service);
   for (size_t i = 0; i < service->app_count; i++) {
     const struct app *app = &service->apps[i];

@@ -37,7 +37,8 @@ struct service_setup {
   const struct config *config;
   const struct wiped *secrets;
   struct ruleset *const *rulesets;
-  struct store *store; /* NULL for one-shot commands: nothing is remembered */
+  struct ruleset *const *shadows; /* run beside and reported, never published; NULL, or one (or NULL) per account */
+  struct store *store;            /* NULL for one-shot commands: nothing is remembered */
   struct json *json;
   struct ports ports;
 };
@@ -48,6 +49,14 @@ void service_free(struct service *service);
 
 /* Decides what was stored again by the present rules, with its old `since`, and sees what differs. Call once, first. */
 void service_start(struct service *service);
+
+/* The entries of setup.rulesets have been replaced: what every agent's UCCs said is decided again, in slices, with the
+ * old `since`; only differences are sent, after live changes. */
+void service_rules_changed(struct service *service, uint32_t generation);
+/* What such a change would do, by rule: a list of {what=, count=}, most frequent first; *ret_differ: how many agents.
+ * Takes as long as all agents take; changes nothing. */
+struct value *service_preview(
+    struct service *service, struct ruleset *const *rulesets, struct values *values, size_t *ret_differ);
 
 enum service_taken { SERVICE_ACCEPTED, SERVICE_DUPLICATE, SERVICE_STALE };
 /* Takes an event; it is durable, and may be acknowledged, once service_turn() has returned true. `recording`: times may

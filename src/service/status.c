@@ -194,6 +194,14 @@ struct value *service_status(struct service *service, bool with_agents, struct v
   value_set(values, view, "phases", phases);
   value_set(values, view, "events", view_events(service, values));
   value_set(values, view, "unmatched", view_tally(&service->unmatched, values));
+  if (service->setup.shadows != NULL) {
+    struct value *shadow = value_map(values);
+    put_number(values, shadow, "same", (double)service->shadow_same);
+    put_number(values, shadow, "different", (double)service->shadow_different);
+    put_number(values, shadow, "errors", (double)service->shadow_errors);
+    value_set(values, shadow, "differences", view_tally(&service->shadow_differences, values));
+    value_set(values, view, "shadow", shadow);
+  }
   value_set(values, view, "unserved", view_tally(&service->unserved, values));
   if (with_agents)
     value_set(values, view, "agents", view_agents(service, values));

@@ -1,0 +1,110 @@
+#include "adapters/files.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+struct watched {
+  int folder; /* inotify's watch */
+  char *name; /* within it */
+};
+
+struct files {
+  int fd;
+  struct loop_watch *readable;
+  struct loop_timer *quiet;
+  void (*on_change)(void *context);
+  void *context;
+  struct watched *watched;
+  size_t count;
+};
+
+static bool is_watched(const struct files *files, const struct inotify_event *event)
+{
+  for (size_t i = 0; event->len > 0 && i < files->count; i++)
+    if (files->watched[i].folder == event->wd && strcmp(files->watched[i].name, event->name) == 0)
+      return true;
+  return false;
+}
+
+static void on_readable(void *context)
+{
+  struct files *files = context;
+  _Alignas(struct inotify_event) char bytes[4096];
+  ssize_t length;
+  while ((length = read(files->fd, bytes, sizeof bytes)) > 0)
+    for (char *at = bytes; at < bytes + length;) {
+      const struct inotify_event *event = (const struct inotify_event *)(const void *)at;
+      /* After an overflow nobody knows what changed. */
+      if ((event->mask & IN_Q_OVERFLOW) != 0 || is_watched(files, event))
+        loop_timer_in(files->quiet, FILES_QUIET_MS);
+      at += sizeof *event + event->len;
+    }
+}
+
+static void on_quiet(void *context)
+{
+  struct files *files = context;
+  files->on_change(files->context);
+}
+
+struct files *files_new(struct loop *loop, void (*on_change)(void *context), void *context, struct err *err)
+{
+  int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  if (fd < 0) {
+    err_set(err, ERR_LIMIT, "inotify: %s; raise fs.inotify.max_user_instances", strerror(errno));
+    return NULL;
+  }
+  struct files *files = must_alloc(sizeof *files);
+  *files = (struct files){.fd = fd, .on_change = on_change, .context = context};
+  files->readable = loop_watch_readable(loop, fd, on_readable, files);
+  files->quiet = loop_timer_new(loop, on_quiet, files);
+  return files;
+}
+
+static void forget(struct files *files)
+{
+  for (size_t i = 0; i < files->count; i++) {
+    (void)inotify_rm_watch(files->fd, files->watched[i].folder); /* gone with its folder, or by a neighbour, already */
+    free(files->watched[i].name);
+  }
+  free(files->watched);
+  files->watched = NULL;
+  files->count = 0;
+}
+
+void files_free(struct files *files)
+{
+  if (files == NULL)
+    return;
+  forget(files);
+  loop_watch_free(files->readable);
+  loop_timer_free(files->quiet);
+  close(files->fd);
+  free(files);
+}
+
+bool files_watch(struct files *files, const char *const *paths, size_t count, struct err *err)
+{
+  bool ok = true;
+  forget(files);
+  files->watched = must_alloc(count * sizeof *files->watched);
+  for (size_t i = 0; i < count; i++) {
+    char *folder = must_strdup(paths[i]);
+    char *slash = strrchr(folder, '/');
+    const char *name = slash == NULL ? paths[i] : paths[i] + (slash - folder) + 1;
+    if (slash != NULL)
+      slash[slash == folder] = '\0';
+    int watch = inotify_add_watch(
+        files->fd, slash == NULL ? "." : folder, IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE);
+    if (watch >= 0)
+      files->watched[files->count++] = (struct watched){watch, must_strdup(name)};
+    else
+      ok = err_set(err, ERR_CONFIG, "%s: its folder cannot be watched: %s; reload by hand", paths[i], strerror(errno));
+    free(folder);
+  }
+  return ok;
+}

@@ -1,0 +1,172 @@
+/* A change of the rules: deciding again in slices, what a change would do, and the shadow that runs beside. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "service/internal.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { SLICE = 250 }; /* agents decided again in one turn: some milliseconds */
+
+/* ---- deciding again */
+
+void service_rules_changed(struct service *service, uint32_t generation)
+{
+  service->to_decide = store_agents(service->setup.store)->next;
+  service->generation = generation;
+  service->decided_again = service->came_out_different = 0;
+}
+
+void change_forget(struct service *service, struct agent *agent)
+{
+  if (service->to_decide == &agent->all_link)
+    service->to_decide = agent->all_link.next;
+}
+
+static bool same_picture(const struct desired *a, const struct desired *b)
+{
+  return a->session == b->session && a->preferred == b->preferred && a->until_ms == b->until_ms &&
+         a->never == b->never && strcmp(a->message, b->message) == 0;
+}
+
+static void decide_one(struct service *service, struct agent *agent, int64_t now)
+{
+  if (agent->account == AGENT_NO_ACCOUNT)
+    return;
+  struct desired before = agent_desired(agent, now);
+  char *message = must_strdup(before.message); /* it goes with the decision that made it */
+  before.message = message;
+  pipeline_decide_all_again(service, agent, now);
+  struct desired after = agent_desired(agent, now);
+  service->decided_again++;
+  if (!same_picture(&before, &after)) {
+    service->came_out_different++;
+    agent->by_new_rules = agent->phase != PHASE_IN_FLIGHT;
+  }
+  free(message);
+  pipeline_settle(service, agent, now);
+}
+
+bool change_turn(struct service *service, int64_t now)
+{
+  struct list_node *end = service->setup.store == NULL ? NULL : store_agents(service->setup.store);
+  if (service->to_decide == NULL)
+    return false;
+  for (int i = 0; i < SLICE && service->to_decide != end; i++) {
+    struct agent *agent = LIST_ENTRY(service->to_decide, struct agent, all_link);
+    service->to_decide = service->to_decide->next;
+    decide_one(service, agent, now);
+  }
+  if (service->to_decide != end)
+    return true;
+  service->to_decide = NULL;
+  log_info(
+      "generation %" PRIu32 ": %zu agents decided again, %zu presences differ", service->generation,
+      service->decided_again, service->came_out_different);
+  return false;
+}
+
+/* ---- comparing */
+
+static const char *presence_of(enum decision_kind kind, enum presence session, enum presence preferred)
+{
+  if (kind != DECISION_SHOW)
+    return decision_kind_str(kind);
+  return presence_str(preferred != PRESENCE_NONE ? preferred : session);
+}
+
+/* "reasons.LUNCH -> rule "vip": preferred.be_right_back -> preferred.busy" */
+static void describe(
+    char *to, size_t room, const char *old_rule, const char *old_presence, const struct decision *decision)
+{
+  snprintf(
+      to, room, "%s -> %s: %s -> %s", old_rule, decision->rule, old_presence,
+      presence_of(decision->kind, decision->session, decision->preferred));
+}
+
+static bool would_differ(
+    struct service *service, struct ruleset *ruleset, const struct agent *agent,
+    const struct contribution *contribution, struct tally *tally)
+{
+  struct rules_agent_state states[RULES_STATES_MAX];
+  struct rules_agent seen = pipeline_agent_for_rules(agent, states);
+  struct err trouble = ERR_INIT;
+  const struct stand *stand = contribution->pending_ms != CLOCK_NEVER ? &contribution->pending : &contribution->stand;
+  pipeline_event_of(service, contribution, service->scratch);
+  if (!ruleset_decide(
+          ruleset, service->scratch, contribution->since_ms, service_now(service), &seen, &service->decision, &trouble))
+    return false;
+  const struct decision *decision = &service->decision;
+  if (decision->kind == DECISION_KEEP ||
+      (decision->kind == stand->kind && decision->session == stand->session &&
+       decision->preferred == stand->preferred && decision->hold_ms == stand->hold_ms &&
+       strcmp(decision->message, stand->message) == 0))
+    return false;
+  char text[512];
+  describe(text, sizeof text, stand->rule, presence_of(stand->kind, stand->session, stand->preferred), decision);
+  tally_add(tally, text);
+  return true;
+}
+
+static int more_first(const void *a, const void *b)
+{
+  const struct tally_entry *left = a, *right = b;
+  return left->count != right->count ? (left->count < right->count ? 1 : -1) : strcmp(left->text, right->text);
+}
+
+struct value *service_preview(
+    struct service *service, struct ruleset *const *rulesets, struct values *values, size_t *ret_differ)
+{
+  struct tally tally = {0};
+  size_t differ = 0;
+  struct list_node *agents = store_agents(service->setup.store);
+  for (struct list_node *node = agents->next; node != agents; node = node->next) {
+    const struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
+    bool any = false;
+    for (struct list_node *c = agent->contributions.next; c != &agent->contributions; c = c->next) {
+      const struct contribution *contribution = LIST_ENTRY(c, struct contribution, link);
+      if (agent->account != AGENT_NO_ACCOUNT && !contribution->is_override)
+        any = would_differ(service, rulesets[agent->account], agent, contribution, &tally) || any;
+    }
+    differ += any;
+  }
+  if (tally.count > 1)
+    qsort(tally.entries, tally.count, sizeof *tally.entries, more_first);
+  struct value *list = value_list(values);
+  for (size_t i = 0; i < tally.count; i++) {
+    struct value *entry = value_map(values);
+    value_set(values, entry, "what", value_string(values, tally.entries[i].text));
+    value_set(values, entry, "count", value_number(values, (double)tally.entries[i].count));
+    value_add(values, list, entry);
+  }
+  tally_release(&tally);
+  *ret_differ = differ;
+  return list;
+}
+
+/* ---- the shadow */
+
+void change_ask_shadow(
+    struct service *service, const struct agent *agent, const struct event *event, int64_t since_ms, int64_t moment_ms,
+    const struct rules_agent *seen)
+{
+  struct ruleset *const *shadows = service->setup.shadows;
+  if (shadows == NULL || shadows[agent->account] == NULL)
+    return;
+  struct decision *shadow = &service->shadow_decision;
+  struct err trouble = ERR_INIT;
+  bool ok = ruleset_decide(shadows[agent->account], event, since_ms, moment_ms, seen, shadow, &trouble);
+  if (!ok || trouble.kind != ERR_NONE) {
+    service->shadow_errors++;
+    tally_add(&service->shadow_differences, trouble.text);
+  }
+  const struct decision *ours = &service->decision;
+  if (!ok || decision_equal(ours, shadow)) {
+    service->shadow_same += ok;
+    return;
+  }
+  char text[512];
+  describe(text, sizeof text, ours->rule, presence_of(ours->kind, ours->session, ours->preferred), shadow);
+  service->shadow_different++;
+  tally_add(&service->shadow_differences, text);
+}
