@@ -158,7 +158,7 @@ def test_no_events_file(sim):
     (["publish", "a@contoso.com"], "an argument is missing"), (["lookup", "--frob", "a@b.c"], "--frob is no option"),
     (["publish", "a@contoso.com", "session.busy"], "session.busy is no presence"),
     (["publish", "a@contoso.com", "busy", "--for", "5h", "x"], "too many"),
-    (["publish", "a@contoso.com", "in_a_call", "--for", "5h"], "out of range"),
+    (["publish", "a@contoso.com", "in_a_call", "--for", "8d"], "out of range"),
 ])
 def test_usage(arguments, says):
     result = command(*arguments)
