@@ -4,5 +4,11 @@ max_line_length = 120
 files["rules/**/*.lua"] = { std = "lua54+presenced" }
 files["examples/**/*.lua"] = { std = "lua54+presenced" }
 stds.presenced = {
-  read_globals = { "ruleset", "rule", "teams", "session", "preferred", "clear", "keep", "text", "time", "not_" },
+  read_globals = { "ruleset", "rule", "teams", "session", "preferred", "clear", "keep", "never", "codes", "text",
+    "time", "not_" },
 }
+-- Scripts have their own primitives besides.
+files["examples/scripts/*.lua"] = { std = "lua54+presenced+script" }
+stds.script = { read_globals = { "graph", "events", "rows", "sleep", "log", "arg" } }
+-- Declarations for editors: it defines everything and runs nowhere.
+files["lua/presence.d.lua"] = { ignore = { "1..", "2..", "631" } }

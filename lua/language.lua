@@ -1,24 +1,35 @@
--- The values of the rule language: presences, clear, keep, rules, not_ and text.glob. Each is an immutable proxy that
--- knows the author's line, and a presence can only be one that Graph takes: the list of names comes from src/model.
+-- The values of the rule language: presences, clear, keep, never, rules, codes, not_, text.glob. Each is an immutable
+-- proxy that knows the author's line, and a presence can only be one that Graph takes: their names come from src/model.
 local words = require("words")
 local sandbox = require("sandbox")
+local times = require("times")
 local find, sub, match, gmatch = string.find, string.sub, string.match, string.gmatch
 local fail, kinds = words.fail, sandbox.kinds
 
 local language = {}
 
 local EXPIRES_MAX_MS = 7 * 86400000
-local MESSAGE_MAX = 280 -- characters, as Teams takes them
+local TEMPLATE_MAX = 1000 -- characters of a message; Teams takes 280, the rest is cut and lint says so
 local RULE_NAME_MAX = 100
+local FILE_NAME_MAX = 255
 
-local unsupported = { delay = true, afterwards = true, between = true, days = true, tests = true, extends = true,
-  codes = true, merge = true, never = true }
+-- What may stand beside `show` or in a presence.
+language.option_names = { "expires", "message", "delay", "afterwards" }
+language.option_keys = {}
+for _, option in ipairs(language.option_names) do
+  language.option_keys[option] = true
+end
+local clear_options = { delay = true }
 
 local presences = {}      -- "teams.busy" -> { name, presence, plane, availability, hold_ms }
 local spaces = { "teams", "session", "preferred" }
 local presence_names = {} -- by space: "teams.busy", ...
+local plain_names = {}    -- "teams.berightback" -> as in presences
 local file                -- its name, for errors that have no line
-local declared            -- what ruleset { } was given, { table, place, line }
+local declared            -- what ruleset { } of this file was given, { map, place, line }
+local wanted              -- the codes files that it asks for, as values
+local zone_needed         -- the first place that shows times, and what it is; until `timezone` is known
+local has_zone
 local loading = false     -- false: a decision is being made, and lines are not looked up
 local key_line = function() end
 
@@ -28,7 +39,7 @@ local function here()
   if not loading then
     return nil
   end
-  return sandbox.author_place()
+  return sandbox.author_place(3) -- a tail call: 2 is who asks here()
 end
 
 -- The place of a key in the table that stands behind `label` on `line`, else `place`.
@@ -41,9 +52,7 @@ end
 
 function language.check_keys(map, allowed, place_for)
   for _, key in ipairs(words.sorted_keys(map)) do
-    if unsupported[key] and not allowed[key] then
-      fail(place_for(key), key .. " is not supported by this version", "remove it")
-    elseif not allowed[key] then
+    if not allowed[key] then
       local names = words.sorted_keys(allowed)
       if type(key) == "number" then
         fail(place_for(key), "a value without a name", "put a name in front: " .. names[1] .. " = ...")
@@ -53,50 +62,86 @@ function language.check_keys(map, allowed, place_for)
   end
 end
 
+-- `place` may be a function that finds it: that is asked for an error only, for it takes time.
+local function placed(place)
+  return type(place) == "function" and place() or place
+end
+
 function language.duration(value, what, place)
   if type(value) ~= "string" then
-    fail(place, what .. " is " .. words.type_of(value), 'write a duration like "45m" or "1h30m"')
+    fail(placed(place), what .. " is " .. words.type_of(value), 'write a duration like "45m" or "1h30m"')
   end
   local ms = words.duration(value)
   if not ms then
-    fail(place, what .. " = " .. words.quote(value) .. " is no duration", 'write it like "45m", "1h30m" or "PT45M"')
+    fail(placed(place), what .. " = " .. words.quote(value) .. " is no duration",
+      'write it like "45m", "1h30m" or "PT45M"')
   end
   if ms <= 0 or ms > EXPIRES_MAX_MS then
-    fail(place, what .. " = " .. words.quote(value) .. " is out of range", "write more than 0 and at most 7d")
+    fail(placed(place), what .. " = " .. words.quote(value) .. " is out of range", "write more than 0 and at most 7d")
   end
   return ms
 end
 
-local placeholders = { reason = true, state = true, ucc = true }
+-- Something shows or compares times of the day: that takes a timezone, which the file may say further down.
+function language.needs_zone(what, place)
+  if loading then
+    zone_needed = zone_needed or { what = what, place = placed(place) }
+  elseif not has_zone then
+    fail(placed(place), what .. " needs a timezone", 'write timezone = "Europe/Amsterdam" into the ruleset')
+  end
+end
+
+language.placeholders = { expires = true, reason = true, state = true, ucc = true }
 
 local function message(value, place)
   if type(value) ~= "string" then
-    fail(place, "message is " .. words.type_of(value), 'write a text: message = "In coaching"')
+    fail(place(), "message is " .. words.type_of(value), 'write a text: message = "In coaching"')
   end
   local length = utf8.len(value)
   if not length then
-    fail(place, "message is not UTF-8", "save the file as UTF-8")
+    fail(place(), "message is not UTF-8", "save the file as UTF-8")
   end
-  if length == 0 or length > MESSAGE_MAX then
-    fail(place, "message has " .. length .. " characters", "write 1 to " .. MESSAGE_MAX)
+  if length == 0 or length > TEMPLATE_MAX then
+    fail(place(), "message has " .. length .. " characters", "write 1 to 280")
   end
   if find(value, "%c") then
-    fail(place, "message has a control character", "write it in one line")
+    fail(place(), "message has a control character", "write it in one line")
   end
   for name in gmatch(value, "{([%a_][%w_]*)}") do
-    if name == "expires" then
-      fail(place, "{expires} is not supported by this version", "leave it out of the message")
-    elseif not placeholders[name] then
-      fail(place, "{" .. name .. "} is unknown in a message", "write {reason}, {state} or {ucc}")
+    if not language.placeholders[name] then
+      fail(place(), "{" .. name .. "} is unknown in a message", "write {expires}, {reason}, {state} or {ucc}")
+    elseif name == "expires" then
+      language.needs_zone("{expires}", place)
     end
   end
   return value
 end
 
--- expires and message out of `map`, which may hold other keys too.
+-- What follows a hold: an outcome of kind show, whose only option is expires, or of kind clear.
+local function afterwards(value, place)
+  local outcome = language.outcome(value, placed(place), "afterwards", false)
+  local option = outcome.message and "message" or outcome.delay and "delay" or outcome.afterwards and "afterwards"
+  if outcome.kind ~= "show" and outcome.kind ~= "clear" then
+    fail(placed(place), "afterwards = " .. outcome.kind, "write a presence or clear")
+  elseif option then
+    fail(placed(place), "afterwards has the option " .. option, "give it expires alone")
+  end
+  return outcome
+end
+
+-- The options out of `map`, which may hold other keys too, as { expires = ms, message =, delay = ms, afterwards = }.
 function language.options(map, place_for)
-  return map.expires ~= nil and language.duration(map.expires, "expires", place_for("expires")) or nil,
-    map.message ~= nil and message(map.message, place_for("message")) or nil
+  local function place_of(key)
+    return function()
+      return place_for(key)
+    end
+  end
+  return {
+    expires = map.expires ~= nil and language.duration(map.expires, "expires", place_of("expires")) or nil,
+    delay = map.delay ~= nil and language.duration(map.delay, "delay", place_of("delay")) or nil,
+    message = map.message ~= nil and message(map.message, place_of("message")) or nil,
+    afterwards = map.afterwards ~= nil and afterwards(map.afterwards, place_of("afterwards")) or nil,
+  }
 end
 
 -- ---- Presences ----
@@ -153,19 +198,22 @@ end
 local function with_options(kind, map)
   if type(map) ~= "table" or kinds[map] then
     sandbox.fail_here(kind.shown .. " was called with " .. words.type_of(map),
-      "write " .. kind.shown .. ' { expires = "1h" }')
+      "write " .. kind.shown .. (kind.kind == "clear" and ' { delay = "30s" }' or ' { expires = "1h" }'))
   end
   local place, line = here()
   local function place_for(key)
     return place and place_of_key(kind.shown, key, line, place) or sandbox.author_place() or "rule"
   end
-  language.check_keys(map, { expires = true, message = true }, place_for)
-  local expires, text = language.options(map, place_for)
-  if kind.expires and expires or kind.message and text then
-    fail(place_for("expires"), kind.shown .. " has the same option twice", "give each option once")
+  language.check_keys(map, kind.kind == "clear" and clear_options or language.option_keys, place_for)
+  local value = language.options(map, place_for)
+  for _, option in ipairs(language.option_names) do
+    if kind[option] and value[option] then
+      fail(place_for(option), kind.shown .. " has the same option twice", "give each option once")
+    end
+    value[option] = value[option] or kind[option]
   end
-  return new_value({ kind = "presence", shown = kind.shown, legal = kind.legal, place = place, line = line,
-    expires = expires or kind.expires, message = text or kind.message })
+  value.kind, value.shown, value.legal, value.place, value.line = kind.kind, kind.shown, kind.legal, place, line
+  return new_value(value)
 end
 
 -- ---- Rules and conditions ----
@@ -209,6 +257,25 @@ local function not_(value)
   return new_value({ kind = "not", shown = "not_", value = value })
 end
 
+-- codes "codes.csv": the host reads the file when this one has been read.
+local function codes(name)
+  if not loading then
+    sandbox.fail_here("codes cannot be read while a rule runs", 'write reasons = codes "codes.csv"')
+  end
+  local place, line = sandbox.author_place()
+  place = place or file
+  if not language.is_file_name(name) then
+    fail(place, "codes was given " .. words.type_of(name), 'write reasons = codes "codes.csv"')
+  end
+  local value = { kind = "codes", shown = "codes " .. words.quote(name), name = name, place = place, line = line }
+  wanted[#wanted + 1] = value
+  return new_value(value)
+end
+
+function language.is_file_name(name)
+  return type(name) == "string" and words.trim(name) ~= "" and #name <= FILE_NAME_MAX and not find(name, "%c")
+end
+
 local function ruleset(map)
   if not loading then
     sandbox.fail_here("a ruleset cannot be made while a rule runs", "write one ruleset { ... } in the file")
@@ -227,7 +294,7 @@ end
 value_meta = {
   __call = function(self, argument)
     local kind = kinds[self]
-    if kind.kind == "presence" then
+    if kind.kind == "presence" or kind.kind == "clear" then
       return with_options(kind, argument)
     elseif kind.kind == "rule name" then
       return rule_body(kind, argument)
@@ -243,16 +310,17 @@ value_meta = {
   __metatable = false,
 }
 
-local fresh_names = { "clear", "keep" }
+local fresh_names = { "clear", "keep", "never" }
 
 local function fresh(name)
-  if name == "clear" or name == "keep" then
+  if name == "clear" or name == "keep" or name == "never" then
     local place, line = here()
     return new_value({ kind = name, shown = name, place = place, line = line })
   end
 end
 
-local names = { ruleset = ruleset, rule = rule, not_ = not_ }
+local names = { ruleset = ruleset, rule = rule, not_ = not_, codes = codes,
+  time = sandbox.library("time", times.helpers) }
 for _, space in ipairs(spaces) do
   names[space] = namespace(space)
 end
@@ -266,12 +334,13 @@ local function add_plane(outcome, kind, place)
   if outcome[plane] then
     fail(place, "two presences on the " .. plane .. " plane", "name one presence per plane")
   end
-  if kind.expires and outcome.expires or kind.message and outcome.message then
-    fail(place, "the same option stands in both presences", "give it to one of them")
+  for _, option in ipairs(language.option_names) do
+    if kind[option] and outcome[option] then
+      fail(place, "the same option stands in both presences", "give it to one of them")
+    end
+    outcome[option] = outcome[option] or kind[option]
   end
   outcome[plane] = kind.legal
-  outcome.expires = outcome.expires or kind.expires
-  outcome.message = outcome.message or kind.message
 end
 
 local function no_outcome(value, place, what)
@@ -282,14 +351,15 @@ local function no_outcome(value, place, what)
   end
   local kind = kinds[value]
   fail(place, what .. " is " .. (kind and kind.shown or words.type_of(value)),
-    "write a presence (teams.busy), clear, keep, or a function")
+    "write a presence (teams.busy), clear, keep, never, or a function")
 end
 
--- What `value` says: { kind = "show", session =, preferred =, expires =, message = }, "clear", "keep" or { fn = }.
+-- What `value` says: { kind = "show", session =, preferred = } with options, { kind = "clear", delay = }, kind "keep",
+-- "never", or "function" with fn.
 function language.outcome(value, place, what, allow_function)
   local kind = kinds[value]
-  if kind and (kind.kind == "clear" or kind.kind == "keep") then
-    return { kind = kind.kind }
+  if kind and (kind.kind == "clear" or kind.kind == "keep" or kind.kind == "never") then
+    return { kind = kind.kind, delay = kind.delay }
   elseif kind and kind.kind == "presence" then
     local outcome = { kind = "show" }
     add_plane(outcome, kind, place)
@@ -314,6 +384,26 @@ function language.outcome(value, place, what, allow_function)
     end
   end
   no_outcome(value, place, what)
+end
+
+local plain_outcomes = { clear = true, keep = true, never = true }
+
+-- What a spreadsheet says: "teams.busy", "busy", "Be right back", "clear".
+function language.outcome_of_text(text, place, what)
+  local plain = string.gsub(string.lower(text), "[%s_-]", "")
+  if plain_outcomes[plain] then
+    return { kind = plain }
+  end
+  local legal = plain_names[plain] or plain_names["teams." .. plain]
+  if legal then
+    local outcome = { kind = "show" }
+    add_plane(outcome, { legal = legal }, place)
+    return outcome
+  end
+  local known = language.presence_names()
+  table.move({ "clear", "keep", "never" }, 1, 3, #known + 1, known)
+  fail(place, what .. " shows " .. words.quote(text) .. ", which is no presence",
+    words.suggest(find(text, ".", 1, true) and text or "teams." .. text, known))
 end
 
 -- The place of a value of ours, or nil.
@@ -341,25 +431,39 @@ end
 
 -- ---- Loading ----
 
-function language.start(name, catalog, find_key_line)
-  file, declared, loading, key_line = name, nil, true, find_key_line
+-- Begins a ruleset.
+function language.start(catalog)
+  zone_needed, has_zone, presences, plain_names = nil, false, {}, {}
   for _, space in ipairs(spaces) do
     presence_names[space] = {}
   end
   for _, presence in ipairs(catalog) do
     presences[presence.name] = presence
+    plain_names[string.gsub(presence.name, "_", "")] = presence
     local space = sub(presence.name, 1, find(presence.name, ".", 1, true) - 1)
     local list = presence_names[space]
     list[#list + 1] = presence.name
   end
 end
 
-function language.declared()
-  return declared
+-- Begins one of its files.
+function language.start_file(name, find_key_line)
+  file, declared, wanted, loading, key_line = name, nil, {}, true, find_key_line
 end
 
-function language.finish()
-  loading, key_line, declared = false, function() end, nil
+-- What ruleset { } was given, or nil, and the codes files that the file wants.
+function language.declared()
+  return declared, wanted
+end
+
+-- All is read and compiled.
+function language.finish(zone)
+  has_zone = zone
+  if not zone and zone_needed then
+    fail(zone_needed.place, zone_needed.what .. " needs a timezone",
+      'write timezone = "Europe/Amsterdam" into the ruleset')
+  end
+  loading, key_line, declared, wanted = false, function() end, nil, nil
 end
 
 return language

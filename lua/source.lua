@@ -1,7 +1,7 @@
 -- What only the source of a ruleset tells: on which line a table's key stands, whether one stands twice, which global
 -- names are used, and what was meant by a line that Lua does not understand.
 local words = require("words")
-local find, sub, match, gsub = string.find, string.sub, string.match, string.gsub
+local find, sub, match, gsub, byte = string.find, string.sub, string.match, string.gsub, string.byte
 
 local source = {}
 
@@ -19,11 +19,13 @@ local function long_bracket(text, at)
   return (last or #text) + 1
 end
 
+local quote_or_escape = { ['"'] = '[\\"]', ["'"] = "[\\']" }
+
 local function quoted(text, at)
   local quote = sub(text, at, at)
   local here = at + 1
   while true do
-    local stop = find(text, "[\\" .. quote .. "]", here)
+    local stop = find(text, quote_or_escape[quote], here)
     if not stop then
       return #text + 1
     end
@@ -35,12 +37,12 @@ local function quoted(text, at)
 end
 
 local function token_at(text, at)
+  local _, last_of_word = find(text, "^[%a_][%w_]*", at)
+  if last_of_word then
+    return words.is_keyword(sub(text, at, last_of_word)) and "keyword" or "name", last_of_word + 1
+  end
   local c = sub(text, at, at)
-  if find(c, "[%a_]") then
-    local _, last = find(text, "^[%w_]+", at)
-    local word = sub(text, at, last)
-    return words.is_keyword(word) and "keyword" or "name", last + 1
-  elseif c == '"' or c == "'" then
+  if c == '"' or c == "'" then
     return "string", quoted(text, at)
   elseif c == "[" and long_bracket(text, at) then
     return "string", long_bracket(text, at)
@@ -56,73 +58,78 @@ local function token_at(text, at)
   return "operator", at + 1
 end
 
--- A list of { kind, text, line }. The text has passed Lua's own parser, so this one may be simple.
+-- Operators that begin no longer token, by their byte: most of a table of codes.
+local plain = {}
+for c in string.gmatch("{}(),;", ".") do
+  plain[byte(c)] = c
+end
+
+-- Lists of the same length: kind, text and line of each token. Not a table for each, for a large file has many. The
+-- text has passed Lua's own parser, so this one may be simple.
 function source.tokens(text)
-  local tokens, at, line = {}, 1, 1
-  local function skip(stop)
-    local _, breaks = gsub(sub(text, at, stop - 1), "\n", "\n")
-    line, at = line + breaks, stop
-  end
-  while at <= #text do
-    local _, space = find(text, "^%s+", at)
-    if space then
-      skip(space + 1)
-    elseif sub(text, at, at + 1) == "--" then
-      skip(long_bracket(text, at + 2) or (find(text, "\n", at, true) or #text + 1))
-    else
-      local kind, stop = token_at(text, at)
-      tokens[#tokens + 1] = { kind = kind, text = sub(text, at, stop - 1), line = line }
-      skip(stop)
+  local kinds, texts, lines, count, line = {}, {}, {}, 0, 1
+  local at, line_end = find(text, "%S"), find(text, "\n", 1, true)
+  while at do
+    while line_end and line_end < at do
+      line, line_end = line + 1, find(text, "\n", line_end + 1, true)
     end
+    local operator, stop = plain[byte(text, at)], at + 1
+    if operator then
+      count = count + 1
+      kinds[count], texts[count], lines[count] = "operator", operator, line
+    elseif sub(text, at, stop) == "--" then
+      stop = long_bracket(text, at + 2) or find(text, "\n", at, true) or #text + 1
+    else
+      local kind
+      kind, stop = token_at(text, at)
+      count = count + 1
+      kinds[count], texts[count], lines[count] = kind, sub(text, at, stop - 1), line
+    end
+    at = find(text, "%S", stop)
   end
-  return tokens
+  return { kinds = kinds, texts = texts, lines = lines }
 end
 
 -- ---- The outline: table constructors with the lines of their keys ----
 
-local function literal(token)
-  if token.kind == "name" then
-    return token.text
-  end
-  return load("return " .. token.text, "=literal", "t", {})() -- a string or number that Lua has already accepted
+-- The value of a string or number.
+local function literal(text)
+  return match(text, "^[\"']([^\\\n]*)[\"']$") or load("return " .. text, "=literal", "t", {})()
 end
 
--- The key that begins at token i of a table constructor, and the index of its "=".
+-- The key that begins at token i of a table constructor.
 local function key_at(tokens, i)
-  local first, second = tokens[i], tokens[i + 1]
-  if first.kind == "name" and second and second.text == "=" then
-    return first.text, i + 1
+  local kinds, texts = tokens.kinds, tokens.texts
+  if kinds[i] == "name" then
+    return texts[i + 1] == "=" and texts[i] or nil
   end
-  local third, fourth = tokens[i + 2], tokens[i + 3]
-  if first.text == "[" and second and (second.kind == "string" or second.kind == "number") and third and
-    third.text == "]" and fourth and fourth.text == "=" then
-    return literal(second), i + 3
+  local within = kinds[i + 1]
+  if texts[i] == "[" and (within == "string" or within == "number") and texts[i + 2] == "]" and texts[i + 3] == "=" then
+    return literal(texts[i + 1])
   end
 end
 
 -- The name in front of a constructor, as in reasons = {, rule "x" { or teams.busy {, and the line where it begins.
 local function label_before(tokens, i)
-  local token = tokens[i - 1]
-  if token and (token.text == "=" or token.text == "(") then
-    i = i - 1
-    token = tokens[i - 1]
+  local kinds, texts, lines = tokens.kinds, tokens.texts, tokens.lines
+  local at = i - 1
+  if texts[at] == "=" or texts[at] == "(" then
+    at = at - 1
   end
-  if token and token.kind == "string" then
-    i = i - 1
-    token = tokens[i - 1]
+  if kinds[at] == "string" then
+    at = at - 1
   end
-  if token and token.kind == "name" then
-    local before, owner = tokens[i - 2], tokens[i - 3]
-    if before and before.text == "." and owner and owner.kind == "name" then
-      return owner.text .. "." .. token.text, owner.line
-    end
-    return token.text, token.line
+  if kinds[at] ~= "name" then
+    return "", lines[at + 1]
+  elseif texts[at - 1] == "." and kinds[at - 2] == "name" then
+    return texts[at - 2] .. "." .. texts[at], lines[at - 2]
   end
-  return "", tokens[i] and tokens[i].line or 0
+  return texts[at], lines[at]
 end
 
 local openers = { ["{"] = "}", ["("] = ")", ["["] = "]", ["function"] = "end", ["do"] = "end", ["if"] = "end",
   ["repeat"] = "until" }
+local separators = { ["{"] = true, [","] = true, [";"] = true }
 
 -- Fills node.keys: key -> line. A key that stands twice is an error, because Lua silently keeps the second.
 local function note_key(name, node, key, line)
@@ -133,28 +140,37 @@ local function note_key(name, node, key, line)
   node.keys[key] = line
 end
 
+local function note_item(node, line)
+  node.items = node.items or {}
+  node.items[#node.items + 1] = line
+end
+
+-- Constructors by their labels, each list in the order of the file.
 function source.outline(name, tokens)
+  local kinds, texts, lines = tokens.kinds, tokens.texts, tokens.lines
   local nodes, stack = {}, {}
-  for i, token in ipairs(tokens) do
+  for i, text in ipairs(texts) do
     local top = stack[#stack]
-    local previous = tokens[i - 1]
-    if top and top.node and (previous.text == "{" or previous.text == "," or previous.text == ";") and
-      token.text ~= "}" then
+    if top and top.keys and separators[texts[i - 1]] and text ~= "}" then
       local key = key_at(tokens, i)
       if key ~= nil then
-        note_key(name, top.node, key, token.line)
+        note_key(name, top, key, lines[i])
+      else
+        note_item(top, lines[i])
       end
     end
-    if token.kind == "keyword" or token.kind == "operator" then
-      if openers[token.text] then
-        local opened = { close = openers[token.text] }
-        if token.text == "{" then
+    local kind = kinds[i]
+    if kind == "operator" or kind == "keyword" then
+      if openers[text] then
+        local opened = { close = openers[text] }
+        if text == "{" then
           local label, line = label_before(tokens, i)
-          opened.node = { label = label, line = line, keys = {} }
-          nodes[#nodes + 1] = opened.node
+          opened.line, opened.keys = line, {}
+          nodes[label] = nodes[label] or {}
+          table.insert(nodes[label], opened)
         end
         stack[#stack + 1] = opened
-      elseif top and token.text == top.close then
+      elseif top and text == top.close then
         stack[#stack] = nil
       end
     end
@@ -164,28 +180,35 @@ end
 
 -- The line of a key in the first constructor of that label that begins on line `from` or later.
 function source.key_line(nodes, label, key, from)
-  for _, node in ipairs(nodes) do
-    if node.label == label and node.keys[key] and (not from or node.line >= from) then
+  for _, node in ipairs(nodes[label] or {}) do
+    if node.keys[key] and (not from or node.line >= from) then
       return node.keys[key]
     end
   end
 end
 
+-- The lines of the entries without a key in the first constructor of that label.
+function source.item_lines(nodes, label)
+  local first = (nodes[label] or {})[1]
+  return first and first.items or {}
+end
+
 -- ---- Global names ----
+
+local ends_names = { ["="] = true, ["in"] = true, [")"] = true }
 
 local function declare(tokens, i, declared)
   -- local a <const>, b · for a, b · function f(a, b) · function(a, b): names up to what ends the list
-  local stop = { ["="] = true, ["in"] = true, [")"] = true }
-  for n = i + 1, #tokens do
-    local token = tokens[n]
-    if stop[token.text] or (token.kind == "keyword" and token.text ~= "function") or token.kind == "string" then
+  local kinds, texts = tokens.kinds, tokens.texts
+  for n = i + 1, #texts do
+    local text, kind = texts[n], kinds[n]
+    if ends_names[text] or (kind == "keyword" and text ~= "function") or kind == "string" then
       return
     end
-    if token.kind == "name" then
-      declared[token.text] = true
-      local following = tokens[n + 1]
-      if tokens[i].text == "local" and following and following.text ~= "," and following.text ~= "<" and
-        following.text ~= ">" then
+    if kind == "name" then
+      declared[text] = true
+      local following = texts[n + 1]
+      if texts[i] == "local" and following and following ~= "," and following ~= "<" and following ~= ">" then
         return
       end
     end
@@ -195,19 +218,20 @@ end
 -- Calls use(name, line) for every name that is declared nowhere in the file. A name declared anywhere counts as
 -- declared everywhere: this finds misspelt words, it does not resolve scopes.
 function source.each_global(tokens, use)
+  local kinds, texts, lines = tokens.kinds, tokens.texts, tokens.lines
   local declared = {}
-  for i, token in ipairs(tokens) do
-    if token.text == "local" or token.text == "for" or token.text == "function" then
+  for i, text in ipairs(texts) do
+    if text == "local" or text == "for" or text == "function" then
       declare(tokens, i, declared)
     end
   end
-  for i, token in ipairs(tokens) do
-    local before = tokens[i - 1] and tokens[i - 1].text
-    local behind = tokens[i + 1] and tokens[i + 1].text
-    local key = behind == "=" and (before == "{" or before == "," or before == ";")
-    if token.kind == "name" and not declared[token.text] and not key and before ~= "." and before ~= ":" and
-      before ~= "::" and before ~= "goto" then
-      use(token.text, token.line)
+  for i, text in ipairs(texts) do
+    if kinds[i] == "name" and not declared[text] then
+      local before = texts[i - 1]
+      local key = texts[i + 1] == "=" and separators[before]
+      if not key and before ~= "." and before ~= ":" and before ~= "::" and before ~= "goto" then
+        use(text, lines[i])
+      end
     end
   end
 end

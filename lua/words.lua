@@ -59,9 +59,13 @@ function words.quote(value)
     return tostring(value)
   end
   if #value > TEXT_SHOWN then
-    value = sub(value, 1, TEXT_SHOWN) .. "..."
+    local last = TEXT_SHOWN
+    while last > 0 and byte(value, last + 1) & 0xC0 == 0x80 do -- characters stay whole
+      last = last - 1
+    end
+    value = sub(value, 1, last) .. "..."
   end
-  return '"' .. gsub(value, "%c", "?") .. '"'
+  return '"' .. (find(value, "%c") and gsub(value, "%c", "?") or value) .. '"'
 end
 
 local keywords = {}
@@ -71,7 +75,7 @@ for word in string.gmatch("and break do else elseif end false for function goto 
 end
 
 function words.is_name(text)
-  return type(text) == "string" and find(text, "^[%a_][%w_]*$") ~= nil and not keywords[text]
+  return type(text) == "string" and not keywords[text] and find(text, "^[%a_][%w_]*$") ~= nil
 end
 
 function words.is_keyword(text)
@@ -88,7 +92,8 @@ end
 
 -- reasons.LUNCH, reasons["Tech issue"]
 function words.member(table_name, key)
-  return table_name .. (words.is_name(key) and "." or "") .. words.key(key)
+  local shown = words.key(key)
+  return table_name .. (shown == key and "." or "") .. shown
 end
 
 function words.type_of(value)
@@ -144,21 +149,25 @@ function words.suggest(word, candidates)
   return "there is " .. table.concat(candidates, ", ", 1, shown) .. (shown < #candidates and ", ..." or "")
 end
 
+-- Numbers first, then texts. Each kind by itself, so that sorting thousands of codes needs no function of ours.
 function words.sorted_keys(map)
-  local keys = {}
-  for key in next, map do
-    keys[#keys + 1] = key
+  local first = next(map)
+  if first == nil or next(map, first) == nil then
+    return { first }
   end
-  table.sort(keys, function(a, b)
-    if type(a) ~= type(b) then
-      return type(a) == "number"
-    end
-    if type(a) ~= "string" and type(a) ~= "number" then
-      return tostring(a) < tostring(b)
-    end
-    return a < b
+  local keys, texts, others = {}, {}, {}
+  for key in next, map do
+    local t = type(key)
+    local list = t == "number" and keys or t == "string" and texts or others
+    list[#list + 1] = key
+  end
+  table.sort(keys)
+  table.sort(texts)
+  table.sort(others, function(a, b)
+    return tostring(a) < tostring(b)
   end)
-  return keys
+  table.move(texts, 1, #texts, #keys + 1, keys)
+  return table.move(others, 1, #others, #keys + 1, keys)
 end
 
 local unit_ms = { d = 86400000, h = 3600000, m = 60000, s = 1000 }

@@ -101,4 +101,34 @@ ruleset {
 
   -- A state that is not in the list: we claim nothing that we do not know.
   unmatched = clear,
+
+  -- What must stay true. Run with:  presenced test my-rules.lua
+  -- A test is a name, an event, and what the rules must say; or several steps, and what colleagues see in the end.
+  tests = {
+    { "ready", { state = "Ready" }, teams.available },
+    { "a call", { state = "Talking" }, teams.in_a_call },
+    { "a conference", { state = "Conference" }, teams.in_a_conference_call },
+    { "a ringing phone changes nothing", { state = "Ringing" }, keep },
+    { "gone", { state = "LoggedOff" }, clear },
+    { "gone, with the last reason still there", { state = "LoggedOff", reason = "LUNCH" }, clear },
+    { "case and spaces do not matter", { state = "not ready", reason = " lunch " }, teams.be_right_back },
+
+    { "lunch", { state = "NotReady", reason = "LUNCH" }, teams.be_right_back { expires = "1h" } },
+    { "coaching", { state = "NotReady", reason = "COACHING" }, teams.do_not_disturb { expires = "2h" } },
+    { "a one-to-one", { state = "NotReady", reason = "1:1" }, teams.busy { expires = "1h" } },
+    { "a code that is a number", { state = "NotReady", reason = 47 }, teams.away },
+    { "a code that nobody knows", { state = "NotReady", reason = "ZEBRA" }, teams.away },
+    { "no reason at all", { state = "NotReady" }, teams.away },
+    { "a left-over reason does not count in a call", { state = "Talking", reason = "LUNCH" }, teams.in_a_call },
+    { "a state that nobody knows", { state = "Zebra" }, clear },
+
+    { "a call in one contact centre beats a lunch in another",
+      steps = { { ucc = "a", state = "NotReady", reason = "LUNCH" }, { ucc = "b", state = "Talking", wait = "2m" } },
+      shows = "Busy" },
+    { "a forgotten lunch ends", steps = { { state = "NotReady", reason = "LUNCH" }, { wait = "1h" } }, clear },
+    { "a forgotten wrap-up ends", steps = { { state = "WrapUp" }, { wait = "10m" } }, shows = "Offline" },
+    { "the phone rings during wrap-up", steps = { { state = "WrapUp" }, { state = "Ringing", wait = "1m" } },
+      teams.in_a_call },
+    { "the shift ends", steps = { { state = "Talking" }, { state = "LoggedOff", wait = "1h" } }, shows = "Offline" },
+  },
 }

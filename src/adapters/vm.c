@@ -1,4 +1,5 @@
 #include "adapters/vm.h"
+#include "adapters/vm-inside.h"
 #include "base/str.h"
 
 #include <lauxlib.h>
@@ -8,34 +9,15 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
-  DEPTH_MAX = 32,               /* nesting of a result */
-  NODES_MAX = 1000000,          /* of a result: two references to one table, 32 deep, are 2^32 nodes */
-  BYTES_MAX = 64 * 1024 * 1024, /* of a result's strings: one long string may be there a thousand times */
-  TRACEBACK_SIZE = 2048,
   TICK_MS = 4,     /* the kernel's own tick: a faster timer would not tick faster */
   TICKS_LEAST = 2, /* a machine that was held up for long, as virtual ones are, loses the time in one tick */
-};
-
-#define EXACT_MAX (INT64_C(1) << 53)
-
-enum overrun { OVERRUN_NONE, OVERRUN_TIME, OVERRUN_MEMORY };
-
-struct vm {
-  lua_State *L;
-  size_t used;
-  size_t soft, hard; /* of the call in progress; 0: no limit */
-  struct vm_budget budget;
-  volatile sig_atomic_t timed_out, crossed; /* why the hook is armed */
-  enum overrun overrun;                     /* what the hook has raised */
-  char place[LUA_IDSIZE + 16];              /* "FILE:LINE" of the customer's line that overran, or "" */
-  char traceback[TRACEBACK_SIZE];
 };
 
 /* ---- The guard: one repeating timer on the CPU clock of the one thread that runs Lua ---- */
@@ -43,7 +25,7 @@ struct vm {
 /* `running` is set while a call with a time budget is under way, and nowhere else does the handler look at a vm: so a
  * vm can be freed at any other moment. */
 static struct {
-  pid_t process, thread;
+  bool started; /* in this process */
   timer_t timer;
   struct vm *volatile running;
   volatile uint64_t serial; /* of the call in progress, over all VMs */
@@ -73,27 +55,35 @@ static void on_tick(int signal_number UNUSED)
     guard.seen_again = 0;
   } else if (++guard.seen_again >= TICKS_LEAST && now - guard.seen_ns >= (vm->budget.cpu_ms - 1) * 1000000) {
     vm->timed_out = 1;
-    lua_sethook(vm->L, hook, LUA_MASKCOUNT, 1);
+    lua_sethook(vm->active, hook, LUA_MASKCOUNT, 1);
   }
+}
+
+static _Thread_local bool
+    guarded; /* this thread is the one: asking the kernel each time would cost a fifth of a decision */
+
+static void on_fork(void)
+{
+  guard.started = false; /* a child does not inherit timers */
+  guarded = false;
 }
 
 static bool guard_start(struct err *err)
 {
-  if (guard.process == getpid()) {
-    if (guard.thread == gettid())
-      return true;
+  if (guarded)
+    return true;
+  if (guard.started)
     return err_set(err, ERR_BUG, "Lua: called from a second thread; the time budget watches only the first");
-  }
   struct sigaction action = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
   sigemptyset(&action.sa_mask);
   struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGRTMIN + 4};
   event._sigev_un._tid = gettid(); /* glibc has no public name for it */
   struct itimerspec every = {{0, TICK_MS * 1000000}, {0, TICK_MS * 1000000}};
-  if (sigaction(SIGRTMIN + 4, &action, NULL) != 0 || timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &guard.timer) != 0 ||
+  if (pthread_atfork(NULL, NULL, on_fork) != 0 || sigaction(SIGRTMIN + 4, &action, NULL) != 0 ||
+      timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &guard.timer) != 0 ||
       timer_settime(guard.timer, 0, &every, NULL) != 0)
     return err_set(err, ERR_BUG, "Lua: no timer for the time budget: %s", strerror(errno));
-  guard.process = getpid();
-  guard.thread = gettid();
+  guard.started = guarded = true;
   return true;
 }
 
@@ -117,7 +107,7 @@ static void *allocate(void *context, void *old, size_t old_size, size_t size)
   vm->used = vm->used - old_size + size;
   if (vm->soft > 0 && vm->used > vm->soft && !vm->crossed) {
     vm->crossed = 1;
-    lua_sethook(vm->L, hook, LUA_MASKCOUNT, 1);
+    lua_sethook(vm->active, hook, LUA_MASKCOUNT, 1);
   }
   return memory;
 }
@@ -163,16 +153,18 @@ static void hook(lua_State *L, lua_Debug *ar UNUSED)
   lua_error(L);
 }
 
-static bool enter(struct vm *vm, const struct vm_budget *budget, struct err *err)
+bool vm_enter(struct vm *vm, lua_State *active, const struct vm_budget *budget, struct err *err)
 {
   must(guard.running == NULL);
+  vm->active = active;
   vm->budget = budget == NULL ? (struct vm_budget){0} : *budget;
   vm->overrun = OVERRUN_NONE;
   vm->timed_out = vm->crossed = 0;
   *vm->traceback = '\0';
   if (vm->budget.memory_bytes > 0) {
-    vm->soft = vm->used + vm->budget.memory_bytes;
-    vm->hard = vm->used + 2 * vm->budget.memory_bytes;
+    size_t base = vm->budget.memory_in_all ? 0 : vm->used;
+    vm->soft = base + vm->budget.memory_bytes;
+    vm->hard = base + 2 * vm->budget.memory_bytes;
   }
   if (vm->budget.cpu_ms > 0) {
     if (!guard_start(err))
@@ -184,191 +176,42 @@ static bool enter(struct vm *vm, const struct vm_budget *budget, struct err *err
   return true;
 }
 
-static void leave(struct vm *vm)
+void vm_leave(struct vm *vm)
 {
   guard.running = NULL;
   if (vm->timed_out || vm->crossed)
-    lua_sethook(vm->L, NULL, 0, 0);
+    lua_sethook(vm->active, NULL, 0, 0);
   vm->soft = vm->hard = 0;
-}
-
-/* ---- Values to Lua and back; only inside a protected call ---- */
-
-static void push(lua_State *L, const struct value *value)
-{
-  luaL_checkstack(L, 4, "value too deep");
-  switch (value->type) {
-  case VALUE_NIL:
-    lua_pushnil(L);
-    return;
-  case VALUE_BOOL:
-    lua_pushboolean(L, value->u.boolean);
-    return;
-  case VALUE_NUMBER:
-    /* Whole numbers become Lua's integers, which print as 47, not 47.0. */
-    if (value->u.number == floor(value->u.number) && fabs(value->u.number) <= (double)EXACT_MAX)
-      lua_pushinteger(L, (lua_Integer)value->u.number);
-    else
-      lua_pushnumber(L, value->u.number);
-    return;
-  case VALUE_STRING:
-    lua_pushlstring(L, value->u.string.bytes, value->u.string.length);
-    return;
-  case VALUE_LIST:
-    lua_createtable(L, (int)value->u.table.count, 0);
-    for (size_t i = 0; i < value->u.table.count; i++) {
-      push(L, value->u.table.items[i]);
-      lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
-    return;
-  case VALUE_MAP:
-    lua_createtable(L, 0, (int)value->u.table.count);
-    for (size_t i = 0; i < value->u.table.count; i++) {
-      push(L, value->u.table.items[i]);
-      lua_setfield(L, -2, value->u.table.keys[i]);
-    }
-    return;
-  }
-}
-
-struct reader {
-  lua_State *L;
-  struct values *values;
-  size_t nodes, bytes;
-};
-
-static struct value *read_value(struct reader *reader, int depth);
-
-static size_t count_bytes(struct reader *reader, size_t length)
-{
-  reader->bytes += length;
-  if (reader->bytes > BYTES_MAX)
-    luaL_error(reader->L, "the result holds more than %d bytes of text", BYTES_MAX);
-  return length;
-}
-
-static struct value *read_list(struct reader *reader, lua_Integer count, int depth)
-{
-  struct value *list = value_list(reader->values);
-  for (lua_Integer i = 1; i <= count; i++) {
-    lua_rawgeti(reader->L, -1, i);
-    value_add(reader->values, list, read_value(reader, depth));
-    lua_pop(reader->L, 1);
-  }
-  return list;
-}
-
-struct member {
-  const char *key;
-  struct value *item;
-};
-
-static int by_key(const void *a, const void *b)
-{
-  return strcmp(((const struct member *)a)->key, ((const struct member *)b)->key);
-}
-
-/* Lua's order of keys differs from run to run; ours must not. */
-static void sort_members(struct value *map)
-{
-  struct member few[32], *members = few;
-  size_t count = map->u.table.count;
-  if (count > COUNT_OF(few))
-    members = must_alloc(count * sizeof *members);
-  for (size_t i = 0; i < count; i++)
-    members[i] = (struct member){map->u.table.keys[i], map->u.table.items[i]};
-  qsort(members, count, sizeof *members, by_key);
-  for (size_t i = 0; i < count; i++) {
-    map->u.table.keys[i] = members[i].key;
-    map->u.table.items[i] = members[i].item;
-  }
-  if (members != few)
-    free(members);
-}
-
-static struct value *read_map(struct reader *reader, int depth)
-{
-  lua_State *L = reader->L;
-  struct value *map = value_map(reader->values);
-  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
-    size_t length;
-    const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &length) : NULL;
-    if (key == NULL || strlen(key) != count_bytes(reader, length))
-      luaL_error(L, "a key of the result is not a text");
-    value_set_new(reader->values, map, key, read_value(reader, depth));
-  }
-  sort_members(map);
-  return map;
-}
-
-/* A table whose keys are exactly 1 to n, n > 0, is a list. */
-static lua_Integer list_length(lua_State *L)
-{
-  lua_Integer length = (lua_Integer)lua_rawlen(L, -1), members = 0;
-  if (length == 0)
-    return 0;
-  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
-    members++;
-  return members == length ? length : 0;
-}
-
-static struct value *read_table(struct reader *reader, int depth)
-{
-  if (depth >= DEPTH_MAX)
-    luaL_error(reader->L, "the result is nested more than %d deep", DEPTH_MAX);
-  luaL_checkstack(reader->L, 4, "result too deep");
-  lua_Integer length = list_length(reader->L);
-  return length > 0 ? read_list(reader, length, depth + 1) : read_map(reader, depth + 1);
-}
-
-/* The value on top of the stack, which stays there. */
-static struct value *read_value(struct reader *reader, int depth)
-{
-  lua_State *L = reader->L;
-  if (++reader->nodes > NODES_MAX)
-    luaL_error(L, "the result has more than %d values", NODES_MAX);
-  switch (lua_type(L, -1)) {
-  case LUA_TNIL:
-    return value_nil(reader->values);
-  case LUA_TBOOLEAN:
-    return value_bool(reader->values, lua_toboolean(L, -1) != 0);
-  case LUA_TNUMBER: {
-    lua_Integer integer = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : 0;
-    if (integer > EXACT_MAX || integer < -EXACT_MAX || !isfinite(lua_tonumber(L, -1)))
-      luaL_error(L, "the result holds a number that is too large");
-    return value_number(reader->values, lua_tonumber(L, -1));
-  }
-  case LUA_TSTRING: {
-    size_t length;
-    const char *bytes = lua_tolstring(L, -1, &length);
-    return value_bytes(reader->values, bytes, count_bytes(reader, length));
-  }
-  case LUA_TTABLE:
-    return read_table(reader, depth);
-  case LUA_TLIGHTUSERDATA:
-    if (lua_touserdata(L, -1) == NULL) /* cjson.null */
-      return value_nil(reader->values);
-    break;
-  default:
-    break;
-  }
-  luaL_error(L, "the result holds a %s, which is no plain value", luaL_typename(L, -1));
-  return NULL;
 }
 
 /* ---- Calls ---- */
 
 static const char modules_key; /* its address is the registry's key of the modules */
 
+/* No metamethod is called: it could run without end. */
+const char *vm_error_text(lua_State *L, int index)
+{
+  index = lua_absindex(L, index);
+  const char *type = luaL_typename(L, index);
+  if (lua_type(L, index) == LUA_TTABLE) {
+    lua_pushliteral(L, "message");
+    lua_rawget(L, index);
+    if (lua_type(L, -1) == LUA_TSTRING)
+      lua_replace(L, index);
+    else
+      lua_pop(L, 1);
+  }
+  if (lua_type(L, index) != LUA_TSTRING) {
+    lua_pushfstring(L, "an error that is a %s, not a text", type);
+    lua_replace(L, index);
+  }
+  return lua_tostring(L, index);
+}
+
 static int on_error(lua_State *L)
 {
   struct vm *vm = vm_of(L);
-  if (lua_type(L, 1) != LUA_TSTRING) {
-    lua_pushfstring(L, "an error that is a %s, not a text", luaL_typename(L, 1));
-    lua_replace(L, 1);
-    lua_settop(L, 1);
-  }
-  luaL_traceback(L, L, lua_tostring(L, 1), 1);
+  luaL_traceback(L, L, vm_error_text(L, 1), 1);
   str_cut(vm->traceback, sizeof vm->traceback, lua_tostring(L, -1));
   lua_settop(L, 1);
   return 1;
@@ -400,31 +243,35 @@ static bool over_budget(const struct vm *vm, struct err *err)
   return err_set(err, ERR_LIMIT, "%s%s%s", vm->place, *vm->place == '\0' ? "" : ": ", what);
 }
 
-/* Runs `function` protected, with `context` as its only argument, and turns what Lua says into our error. */
-static bool run(
+bool vm_failed(struct vm *vm, int status, const char *text, enum err_kind kind, struct err *err)
+{
+  if (vm->overrun != OVERRUN_NONE)
+    return over_budget(vm, err);
+  if (status == LUA_ERRMEM) {
+    vm->overrun = OVERRUN_MEMORY; /* one allocation beyond the hard cap: Lua does not say where */
+    *vm->place = '\0';
+    return over_budget(vm, err);
+  }
+  set_text(err, kind, text);
+  return false;
+}
+
+bool vm_run(
     struct vm *vm, lua_CFunction function, void *context, const struct vm_budget *budget, enum err_kind kind,
     struct err *err)
 {
-  if (!enter(vm, budget, err))
-    return false;
   lua_State *L = vm->L;
+  if (!vm_enter(vm, L, budget, err))
+    return false;
   /* Light functions and pointers need no memory, so none of these can fail outside the protected call. */
   lua_pushcfunction(L, on_error);
   lua_pushcfunction(L, function);
   lua_pushlightuserdata(L, context);
   int status = lua_pcall(L, 1, 0, -3);
-  leave(vm);
-  if (vm->overrun != OVERRUN_NONE) {
-    over_budget(vm, err);
-  } else if (status == LUA_ERRMEM) {
-    vm->overrun = OVERRUN_MEMORY; /* one allocation beyond the hard cap: Lua does not say where */
-    *vm->place = '\0';
-    over_budget(vm, err);
-  } else if (status != LUA_OK) {
-    const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "an error in an error";
-    set_text(err, kind, text);
-  }
+  vm_leave(vm);
   bool ok = status == LUA_OK && vm->overrun == OVERRUN_NONE;
+  if (!ok)
+    vm_failed(vm, status, lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "an error in an error", kind, err);
   lua_settop(L, 0);
   return ok;
 }
@@ -456,7 +303,7 @@ static int load_inside(lua_State *L)
 bool vm_load(struct vm *vm, const char *module, const void *source, size_t length, struct err *err)
 {
   struct load load = {module, source, length};
-  return run(vm, load_inside, &load, NULL, ERR_BUG, err);
+  return vm_run(vm, load_inside, &load, NULL, ERR_BUG, err);
 }
 
 struct call {
@@ -467,19 +314,22 @@ struct call {
   struct value *result;
 };
 
+void vm_push_function(lua_State *L, const char *module, const char *function)
+{
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &modules_key);
+  if (lua_getfield(L, -1, module) != LUA_TTABLE || lua_getfield(L, -1, function) != LUA_TFUNCTION)
+    luaL_error(L, "there is no function %s.%s", module, function);
+}
+
 static int call_inside(lua_State *L)
 {
   struct call *call = lua_touserdata(L, 1);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &modules_key);
-  lua_getfield(L, -1, call->module);
-  if (!lua_istable(L, -1) || lua_getfield(L, -1, call->function) != LUA_TFUNCTION)
-    return luaL_error(L, "there is no function %s.%s", call->module, call->function);
+  vm_push_function(L, call->module, call->function);
   luaL_checkstack(L, (int)call->count, "arguments");
   for (size_t i = 0; i < call->count; i++)
-    push(L, call->arguments[i]);
+    vm_push(L, call->arguments[i]);
   lua_call(L, (int)call->count, 1);
-  struct reader reader = {.L = L, .values = call->values};
-  call->result = read_value(&reader, 0);
+  call->result = vm_read(L, call->values);
   return 0;
 }
 
@@ -489,7 +339,7 @@ bool vm_call(
     struct err *err)
 {
   struct call call = {module, function, arguments, count, values, NULL};
-  if (!run(vm, call_inside, &call, budget, kind, err))
+  if (!vm_run(vm, call_inside, &call, budget, kind, err))
     return false;
   *ret_result = call.result;
   return true;
@@ -526,8 +376,9 @@ struct vm *vm_new(struct err *err)
     vm_free(vm);
     return NULL;
   }
+  vm->active = vm->L;
   lua_atpanic(vm->L, on_panic);
-  if (!run(vm, open_inside, NULL, NULL, ERR_BUG, err)) {
+  if (!vm_run(vm, open_inside, NULL, NULL, ERR_BUG, err)) {
     vm_free(vm);
     return NULL;
   }
@@ -545,7 +396,7 @@ void vm_free(struct vm *vm)
 
 bool vm_open_cjson(struct vm *vm, struct err *err)
 {
-  return run(vm, cjson_inside, NULL, NULL, ERR_BUG, err);
+  return vm_run(vm, cjson_inside, NULL, NULL, ERR_BUG, err);
 }
 
 const char *vm_traceback(const struct vm *vm)

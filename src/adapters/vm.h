@@ -20,6 +20,7 @@ struct vm;
 struct vm_budget {
   int64_t cpu_ms;      /* thread CPU time; 0: no limit */
   size_t memory_bytes; /* above what the state holds when the call begins; 0: no limit */
+  bool memory_in_all;  /* memory_bytes is what the whole state may hold, the libraries included */
 };
 
 struct vm *vm_new(struct err *err) MUST_CHECK;
@@ -39,6 +40,24 @@ bool vm_call(
     struct vm *vm, const char *module, const char *function, const struct value *const *arguments, size_t count,
     const struct vm_budget *budget, enum err_kind kind, struct values *values, struct value **ret_result,
     struct err *err) MUST_CHECK;
+
+/* A coroutine: it yields a plain value, its request, and goes on with a plain value, the answer. Several may be alive;
+ * one runs at a time. Nobody but the host resumes it. */
+struct vm_thread;
+enum vm_ran { VM_YIELDED, VM_RETURNED, VM_FAILED };
+
+/* It will call MODULE.FUNCTION with the values. */
+struct vm_thread *vm_thread_new(
+    struct vm *vm, const char *module, const char *function, const struct value *const *arguments, size_t count,
+    struct err *err) MUST_CHECK;
+void vm_thread_free(struct vm_thread *thread); /* before its vm; what it has open stays open. NULL is fine */
+/* Runs it until it yields, returns or fails: under a budget of its own each time, with errors as vm_call() has them.
+ * `answer` is what its yield gives; not looked at the first time. *ret_value: what it yields or returns. */
+enum vm_ran vm_resume(
+    struct vm_thread *thread, const struct value *answer, const struct vm_budget *budget, enum err_kind kind,
+    struct values *values, struct value **ret_value, struct err *err) MUST_CHECK;
+/* Where it stands now, for a traceback over several coroutines; into vm_traceback(). */
+void vm_thread_trace(struct vm_thread *thread);
 
 /* Of the last failed call, or "". */
 const char *vm_traceback(const struct vm *vm);

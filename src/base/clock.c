@@ -13,6 +13,13 @@ int64_t clock_now_ms(void)
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+int64_t clock_cpu_ms(void)
+{
+  struct timespec used;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return (int64_t)used.tv_sec * 1000 + used.tv_nsec / 1000000;
+}
+
 static bool digits(const char **text, int count, int *ret_number)
 {
   int number = 0;
@@ -208,5 +215,21 @@ char *clock_short_duration(int64_t ms, char to[CLOCK_TEXT_SIZE])
         to, CLOCK_TEXT_SIZE, seconds % 60 > 0 ? "%" PRId64 "m %" PRId64 "s" : "%" PRId64 "m", minutes, seconds % 60);
   else
     snprintf(to, CLOCK_TEXT_SIZE, "%" PRId64 "s", seconds);
+  return to;
+}
+
+char *clock_rule_duration(int64_t ms, char to[CLOCK_TEXT_SIZE])
+{
+  static const struct {
+    int64_t ms;
+    char unit;
+  } units[] = {{CLOCK_DAY, 'd'}, {CLOCK_HOUR, 'h'}, {CLOCK_MINUTE, 'm'}, {CLOCK_SECOND, 's'}};
+  int used = 0;
+  must(ms >= 0);
+  for (size_t i = 0; i < COUNT_OF(units); i++) {
+    if (ms >= units[i].ms || (used == 0 && units[i].unit == 's'))
+      used += snprintf(to + used, CLOCK_TEXT_SIZE - (size_t)used, "%" PRId64 "%c", ms / units[i].ms, units[i].unit);
+    ms %= units[i].ms;
+  }
   return to;
 }

@@ -1,5 +1,6 @@
 /* Time as text and number. Instants are milliseconds since 1970-01-01T00:00Z (int64_t, suffix _ms), durations are
- * milliseconds too unless the name ends in _s. Only clock_now_ms() looks at a clock; the core is given `now`. */
+ * milliseconds too unless the name ends in _s. Only clock_now_ms() looks at a clock; the core is given `now`. Budgets
+ * of work are counted with clock_cpu_ms(). */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
@@ -18,6 +19,7 @@
 enum { CLOCK_TEXT_SIZE = 32 }; /* room for any text made here */
 
 int64_t clock_now_ms(void);
+int64_t clock_cpu_ms(void); /* CPU time that this thread has used */
 
 /* RFC 3339 with offset or Z; fractions beyond milliseconds are cut; a leap second counts as the second before. */
 bool clock_parse_rfc3339(const char *text, int64_t *ret_ms) MUST_CHECK;
@@ -33,5 +35,7 @@ bool clock_parse_duration(const char *text, int64_t *ret_ms) MUST_CHECK;
 char *clock_iso_duration(int64_t ms, char to[CLOCK_TEXT_SIZE]);
 /* For people: "45m", "1h 5m", "12s"; returns to. */
 char *clock_short_duration(int64_t ms, char to[CLOCK_TEXT_SIZE]);
+/* Exactly, as rulesets write it: "1h30m", "90s" is "1m30s"; fractions of a second are cut; returns to. */
+char *clock_rule_duration(int64_t ms, char to[CLOCK_TEXT_SIZE]);
 
 #endif

@@ -8,14 +8,16 @@ struct values_block {
   _Alignas(max_align_t) char bytes[];
 };
 
-enum { BLOCK_ROOM = 4000 };
+/* The first block is small: most trees are, and malloc keeps small blocks at hand. */
+enum { FIRST_ROOM = 960, BLOCK_ROOM = 4000 };
 
 static void *arena_take(struct values *values, size_t size)
 {
   size = (size + 15) & ~(size_t)15;
   struct values_block *block = values->blocks;
   if (block == NULL || block->room - block->used < size) {
-    size_t room = size > BLOCK_ROOM ? size : BLOCK_ROOM;
+    size_t least = block == NULL ? FIRST_ROOM : BLOCK_ROOM;
+    size_t room = size > least ? size : least;
     block = must_alloc(sizeof *block + room);
     block->room = room;
     block->next = values->blocks;

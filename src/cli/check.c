@@ -1,13 +1,20 @@
 /* check: everything that can be wrong before the first request, each with its place and remedy. Sends nothing. */
 #include "base/str.h"
 #include "cli/site.h"
+#include "rules/test.h"
 #include "secret/secret.h"
 
 #include <stdio.h>
+#include <string.h>
+
+static void say_as(const char *verdict, const char *colour, const char *what)
+{
+  printf("%s%s%s  %s\n", cli_colour(colour), verdict, cli_colour("\033[0m"), what);
+}
 
 static void say(bool ok, const char *what)
 {
-  printf("%s%s%s  %s\n", cli_colour(ok ? "\033[32m" : "\033[31m"), ok ? "ok  " : "FAIL", cli_colour("\033[0m"), what);
+  say_as(ok ? "ok  " : "FAIL", ok ? "\033[32m" : "\033[31m", what);
 }
 
 static int check_secrets(const struct cli *cli, const struct site *site)
@@ -36,23 +43,75 @@ static int check_secrets(const struct cli *cli, const struct site *site)
   return failures;
 }
 
-static int check_rulesets(const struct site *site)
+/* The tests that the file carries; how many failures there are. */
+static int check_tests(const char *account, struct ruleset *ruleset)
+{
+  struct ruletests tests;
+  struct err err = ERR_INIT;
+  char text[sizeof err.text];
+  if (!ruletests_run(ruleset, RULETESTS_CPU_MS, &tests, &err)) {
+    say(false, err.text);
+    return 1;
+  }
+  for (size_t i = 0; i < tests.count; i++)
+    if (!tests.tests[i].passed)
+      say(false, tests.tests[i].text);
+    else if (*tests.tests[i].text != '\0')
+      say_as("warn", "\033[33m", tests.tests[i].text);
+  char verdict[64] = "it has no tests";
+  if (tests.failed > 0)
+    snprintf(verdict, sizeof verdict, "%zu of %zu tests fail", tests.failed, tests.count);
+  else if (tests.count > 0)
+    snprintf(verdict, sizeof verdict, "%zu test%s", tests.count, tests.count == 1 ? " passes" : "s pass");
+  snprintf(
+      text, sizeof text, "account %s: ruleset %s loads (%zu KiB), %s", account, ruleset_path(ruleset),
+      ruleset_memory_bytes(ruleset) / 1024, verdict);
+  int failures = (int)tests.failed;
+  say(failures == 0, text);
+  ruletests_release(&tests);
+  return failures;
+}
+
+/* What lint found that is no error, unless it has to be one; how many failures that makes. */
+static int check_warnings(const struct ruleset *ruleset, bool strict)
+{
+  size_t count = 0;
+  for (const char *text; (text = ruleset_warning_at(ruleset, count)) != NULL; count++)
+    if (strict)
+      say(false, text);
+    else
+      say_as("warn", "\033[33m", text);
+  return strict ? (int)count : 0;
+}
+
+/* Several accounts mostly share one file: it is looked at once. */
+static bool is_checked(const struct config *config, size_t account)
+{
+  const char *path = config->accounts[account].rules;
+  for (size_t i = 0; i < account; i++) {
+    const char *other = config->accounts[i].rules;
+    if (path == other || (path != NULL && other != NULL && strcmp(path, other) == 0))
+      return true;
+  }
+  return false;
+}
+
+static int check_rulesets(const struct site *site, bool strict)
 {
   struct rules_limits limits = site_rules_limits(&site->config);
   int failures = 0;
   for (size_t i = 0; i < site->config.account_count; i++) {
     const struct config_account *account = &site->config.accounts[i];
+    if (is_checked(&site->config, i))
+      continue;
     struct err err = ERR_INIT;
-    char text[sizeof err.text];
     struct ruleset *ruleset = ruleset_load(account->rules, &limits, 1, &err);
-    if (ruleset != NULL)
-      snprintf(
-          text, sizeof text, "account %s: ruleset %s loads (%zu KiB)", account->id, ruleset_path(ruleset),
-          ruleset_memory_bytes(ruleset) / 1024);
-    else
-      str_cut(text, sizeof text, err.text);
-    say(ruleset != NULL, text);
-    failures += ruleset == NULL;
+    if (ruleset == NULL) {
+      say(false, err.text);
+      failures++;
+      continue;
+    }
+    failures += check_tests(account->id, ruleset) + check_warnings(ruleset, strict);
     ruleset_free(ruleset);
   }
   return failures;
@@ -62,6 +121,7 @@ int cli_check(struct cli *cli)
 {
   struct site site;
   struct err err = ERR_INIT;
+  bool strict = cli_flag(cli, "--strict");
   if (!cli_no_more(cli, 0, 0))
     return EXIT_USAGE;
   if (!site_open(cli, SITE_CONFIG, &site, &err))
@@ -71,7 +131,7 @@ int cli_check(struct cli *cli)
       text, sizeof text, "%s: %zu account%s", site.config.path, site.config.account_count,
       site.config.account_count == 1 ? "" : "s");
   say(true, text);
-  int failures = check_secrets(cli, &site) + check_rulesets(&site);
+  int failures = check_secrets(cli, &site) + check_rulesets(&site, strict);
   site_close(&site);
   return failures == 0 ? EXIT_DONE : EXIT_USAGE;
 }

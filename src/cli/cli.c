@@ -24,9 +24,18 @@ const struct cli_command cli_commands[] = {
                           "Exit code with --until-idle: 0 all confirmed, 3 some parked or some lines no events, 1 no "
                           "token or no state file.\n",
      cli_run},
-    {"check", "", "checks config.xml, the secrets and the rulesets; sends nothing", WITH_CONFIG WITH_KEY, cli_check},
+    {"check", "[--strict]", "checks config.xml, the secrets, the rulesets and their tests; sends nothing",
+     WITH_CONFIG WITH_KEY "      --strict        refuse what is only a warning, too\n", cli_check},
     {"eval", "RULES.lua [EVENT.json|-]", "what a ruleset makes of an event, and why",
      WITH_JSON "      --teams PRESENCE  what the person's Teams client shows, e.g. Available\n", cli_eval},
+    {"test", "RULES.lua...", "runs the rulesets' own tests, and says what they cover",
+     WITH_JSON "      --codes FILE    a list of the site's codes and states: names those that no rule answers\n"
+               "Exit code: 0 all tests pass, 1 one fails, 2 a file does not load.\n",
+     cli_test},
+    {"codes", "init --from EVENTS.ndjson", "a codes.csv of every reason code and state in a recording, to fill in",
+     WITH_JSON "      --from FILE     the recording, one event a line; - is standard input\n"
+               "The table goes to standard output; what the built-in ruleset would show stands in it already.\n",
+     cli_codes},
     {"publish", "UPN PRESENCE", "sets a presence once, e.g. teams.busy, or \"Busy InACall\"",
      WITH_CONFIG WITH_KEY WITH_JSON "      --for DURATION  for how long (default: 1h)\n", cli_publish},
     {"clear", "UPN", "removes what we set: session and preferred presence",
@@ -36,6 +45,11 @@ const struct cli_command cli_commands[] = {
     {"release", "UPN", "ends what publish or clear has set in the running daemon", WITH_CONFIG, cli_release},
     {"lookup", "UPN", "the directory's user of that name", WITH_CONFIG WITH_KEY WITH_JSON, cli_lookup},
     {"presence", "UPN", "what Teams shows", WITH_CONFIG WITH_KEY WITH_JSON, cli_presence},
+    {"script", "FILE.lua [ARGUMENT...]", "runs a script: Lua that looks up, publishes, clears, reads",
+     WITH_CONFIG WITH_KEY "      --verbose       log each request\n"
+                          "What follows FILE.lua is the script's, in arg[1] and on, but for these options.\n"
+                          "Exit code: 0 done, 1 the script failed or returned false, 130 interrupted.\n",
+     cli_script},
     {"status", "[--agents]", "what the running daemon does",
      WITH_CONFIG WITH_JSON "      --agents        one line per agent: what it shows and which rule said so\n",
      cli_status},
@@ -43,6 +57,9 @@ const struct cli_command cli_commands[] = {
      WITH_CONFIG WITH_JSON "      --dry-run       only say what would change, by rule\n"
                            "      --rollback      run the generation before again, until a file changes\n",
      cli_reload},
+    {"replay", "--events FILE --rules NEW.lua [--against OLD.lua]",
+     "what another ruleset would have said of a recording",
+     WITH_JSON "      --against FILE  the ruleset to compare with (default: the built-in one)\n", cli_replay},
     {"resync", "UPN|--all", "sends again what an agent should show, and frees it when it is parked", WITH_CONFIG,
      cli_resync},
     {"secret", "keygen FILE | encrypt --account ID | check", "makes the key; seals and checks client secrets",

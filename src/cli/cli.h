@@ -50,6 +50,8 @@ const char *cli_colour(const char *code);
 
 int cli_secret(struct cli *cli);
 int cli_eval(struct cli *cli);
+int cli_test(struct cli *cli);
+int cli_codes(struct cli *cli);
 int cli_check(struct cli *cli);
 int cli_run(struct cli *cli);
 int cli_publish(struct cli *cli);
@@ -57,8 +59,10 @@ int cli_clear(struct cli *cli);
 int cli_release(struct cli *cli);
 int cli_lookup(struct cli *cli);
 int cli_presence(struct cli *cli);
+int cli_script(struct cli *cli);
 int cli_status(struct cli *cli);
 int cli_reload(struct cli *cli);
+int cli_replay(struct cli *cli);
 int cli_resync(struct cli *cli);
 int cli_version(struct cli *cli);
 

@@ -25,7 +25,7 @@ static const struct rules_limits default_limits = {5, 1000, 4 * 1024 * 1024, 32 
 #define SOME_USER "00000000-0000-0000-0000-000000000000"
 #define SOME_APP "{ClientId}"
 
-enum { REQUESTS_MAX = 6, ANSWER_MAX = 1024 * 1024 };
+enum { REQUESTS_MAX = 6, ANSWER_MAX = 1024 * 1024, STEPS_SHOWN = 16 };
 
 struct eval {
   struct cli *cli;
@@ -85,6 +85,19 @@ static void describe_event(struct eval *eval)
   value_set(&eval->values, eval->answer, "event", map);
 }
 
+static void describe_after(struct eval *eval, struct value *decision)
+{
+  const struct decision_after *after = &eval->decision.after;
+  char text[CLOCK_TEXT_SIZE];
+  struct value *map = value_map(&eval->values);
+  if (after->session != PRESENCE_NONE)
+    put(eval, map, "session", presence_str(after->session));
+  if (after->preferred != PRESENCE_NONE)
+    put(eval, map, "preferred", presence_str(after->preferred));
+  put(eval, map, "hold", clock_iso_duration(after->hold_ms, text));
+  value_set(&eval->values, decision, "afterwards", map);
+}
+
 static void describe_decision(struct eval *eval)
 {
   const struct decision *decision = &eval->decision;
@@ -100,6 +113,12 @@ static void describe_decision(struct eval *eval)
     put(eval, map, "until", clock_rfc3339(eval->event.at_ms + decision->hold_ms, text));
     value_set(&eval->values, map, "expires_given", value_bool(&eval->values, decision->expires_given));
   }
+  if (decision->delay_ms > 0)
+    put(eval, map, "delay", clock_iso_duration(decision->delay_ms, text));
+  if (decision->after.hold_ms > 0)
+    describe_after(eval, map);
+  if (decision->recheck_ms != CLOCK_NEVER)
+    put(eval, map, "decided_again", clock_rfc3339(decision->recheck_ms, text));
   if (*decision->message != '\0')
     put(eval, map, "message", decision->message);
   put(eval, map, "rule", decision->rule);
@@ -270,43 +289,106 @@ static bool describe_view(struct eval *eval, const char *client, struct err *err
 
 /* ---- Printing ---- */
 
+static void print_presences(enum presence session, enum presence preferred)
+{
+  bool both = session != PRESENCE_NONE && preferred != PRESENCE_NONE;
+  printf(
+      "%s%s%s", session == PRESENCE_NONE ? "" : presence_str(session), both ? " and " : "",
+      preferred == PRESENCE_NONE ? "" : presence_str(preferred));
+}
+
+/* What the decision says about time, beside the hold. */
+static void print_times(const struct eval *eval)
+{
+  const struct decision *decision = &eval->decision;
+  char text[CLOCK_TEXT_SIZE], at[CLOCK_TEXT_SIZE], clock[RULES_CLOCK_SIZE];
+  int64_t now = eval->event.at_ms;
+  if (decision->after.hold_ms > 0) {
+    printf("           afterwards ");
+    print_presences(decision->after.session, decision->after.preferred);
+    printf(", at most %s\n", clock_short_duration(decision->after.hold_ms, text));
+  }
+  if (decision->delay_ms > 0)
+    printf(
+        "           after a delay of %s (%s), if the agent is still in that state\n",
+        clock_short_duration(decision->delay_ms, text), clock_rfc3339(now + decision->delay_ms, at));
+  if (decision->recheck_ms != CLOCK_NEVER)
+    printf(
+        "           is decided again at %s (%s), when a time condition changes\n",
+        ruleset_clock(eval->ruleset, decision->recheck_ms, now, clock), clock_rfc3339(decision->recheck_ms, text));
+}
+
 static void print_decision(const struct eval *eval)
 {
   const struct decision *decision = &eval->decision;
   const char *bold = cli_colour("\033[1m"), *plain = cli_colour("\033[0m");
   printf("decision   %s", bold);
-  if (decision->kind == DECISION_SHOW) {
-    bool both = decision->session != PRESENCE_NONE && decision->preferred != PRESENCE_NONE;
-    printf(
-        "%s%s%s", decision->session == PRESENCE_NONE ? "" : presence_str(decision->session), both ? " and " : "",
-        decision->preferred == PRESENCE_NONE ? "" : presence_str(decision->preferred));
-  } else {
+  if (decision->kind == DECISION_SHOW)
+    print_presences(decision->session, decision->preferred);
+  else
     printf("%s", decision_kind_str(decision->kind));
-  }
   printf("%s by %s (%s)%s\n", plain, decision->rule, decision->place, decision->unmatched ? ", unmatched" : "");
   char hold[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE];
   if (decision->kind == DECISION_SHOW)
     printf(
         "           until the next event, at most %s (%s), %s\n", clock_short_duration(decision->hold_ms, hold),
         clock_rfc3339(eval->event.at_ms + decision->hold_ms, until), decision->expires_given ? "expires" : "max_hold");
+  print_times(eval);
+  if (decision->kind == DECISION_NEVER)
+    printf("           this person is not published, whatever any contact centre says\n");
   if (*decision->message != '\0')
     printf("           message: %s\n", decision->message);
   if (eval->trouble.kind != ERR_NONE)
     printf("%strouble%s    %s\n", cli_colour("\033[31m"), plain, eval->trouble.text);
 }
 
+/* Of more steps than fit on a screen, those are shown that matched or came near: the most of their conditions held. */
+static double near_enough(const struct value *steps)
+{
+  for (double least = 0;; least++) {
+    size_t shown = 0, nearest = 0;
+    for (size_t i = 0; i < value_count(steps); i++) {
+      double near = value_get_number(value_at(steps, i), "near", 0);
+      shown += near >= least;
+      nearest += near > least;
+    }
+    if (shown <= STEPS_SHOWN || nearest == 0)
+      return least;
+  }
+}
+
+static void print_step(const struct value *step, const char *heading)
+{
+  const char *why = value_get_text(step, "why", "");
+  printf(
+      "%s%s (%s): %s%s%s\n", heading, value_get_text(step, "rule", ""), value_get_text(step, "place", ""),
+      value_get_text(step, "verdict", ""), *why == '\0' ? "" : ": ", why);
+}
+
 static void print_steps(const struct value *steps)
 {
+  static const char indent[] = "           ";
   const char *dim = cli_colour("\033[2m"), *plain = cli_colour("\033[0m");
-  for (size_t i = 0; i < value_count(steps); i++) {
+  size_t count = value_count(steps), far = 0, shown = 0, behind = 0;
+  double least = count > STEPS_SHOWN ? near_enough(steps) : 0;
+  for (size_t i = 0; i < count; i++) {
     const struct value *step = value_at(steps, i);
-    const char *verdict = value_get_text(step, "verdict", ""), *why = value_get_text(step, "why", "");
-    bool reached = strcmp(verdict, "not reached") != 0;
-    printf(
-        "%s%s%s (%s): %s%s%s%s\n", i == 0 ? "why        " : "           ", reached ? "" : dim,
-        value_get_text(step, "rule", ""), value_get_text(step, "place", ""), verdict, *why == '\0' ? "" : ": ", why,
-        reached ? "" : plain);
+    const char *verdict = value_get_text(step, "verdict", "");
+    bool matched = strcmp(verdict, "matched") == 0, reached = strcmp(verdict, "not reached") != 0;
+    bool tail = i + 3 >= count; /* reasons, states, unmatched */
+    if (!reached) {
+      behind++;
+    } else if (matched || tail || (value_get_number(step, "near", 0) >= least && shown < STEPS_SHOWN)) {
+      print_step(step, shown == 0 ? "why        " : indent);
+      shown++;
+    } else {
+      far++;
+    }
   }
+  if (far > 0)
+    printf("%s%s%zu rules that came less near are left out; --json has them%s\n", indent, dim, far, plain);
+  if (behind > 0)
+    printf("%s%s%zu behind it not reached%s\n", indent, dim, behind, plain);
 }
 
 static void print_requests(const struct eval *eval)
@@ -314,7 +396,7 @@ static void print_requests(const struct eval *eval)
   const struct value *requests = value_get(eval->answer, "requests");
   if (eval->decision.kind == DECISION_KEEP)
     printf("requests   none: what this contact centre has set stays as it is\n");
-  if (eval->decision.kind == DECISION_CLEAR)
+  if (eval->decision.kind == DECISION_CLEAR || eval->decision.kind == DECISION_NEVER)
     printf("requests   only for what we have set, if anything:\n");
   for (size_t i = 0; i < value_count(requests); i++) {
     const struct value *request = value_at(requests, i);

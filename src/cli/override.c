@@ -3,6 +3,7 @@
 #include "adapters/json.h"
 #include "base/clock.h"
 #include "cli/control.h"
+#include "cli/engine.h"
 #include "cli/oneshot.h"
 #include "cli/site.h"
 
@@ -56,16 +57,11 @@ static enum asked ask_daemon(struct cli *cli, const char *upn, const char *body,
 /* True: the daemon has it, or it has failed; *ret_exit_code tells. False: no daemon runs. */
 static bool override(struct cli *cli, const char *upn, const char *presence, int64_t hold_ms, int *ret_exit_code)
 {
-  struct values values = {0};
   struct buf body;
   struct err err = ERR_INIT;
   char hold[CLOCK_TEXT_SIZE];
-  struct value *asked_for = value_map(&values);
-  value_set(&values, asked_for, "presence", value_string(&values, presence));
-  value_set(&values, asked_for, "hold", value_string(&values, clock_iso_duration(hold_ms, hold)));
-  value_set(&values, asked_for, "by", value_string(&values, "the command line"));
   buf_init(&body, 4096);
-  json_write(&body, asked_for);
+  engine_write_override(&body, presence, hold_ms, "the command line");
   enum asked asked = ask_daemon(cli, upn, buf_text(&body), &err);
   if (asked == ASKED_DONE)
     printf(
@@ -73,7 +69,6 @@ static bool override(struct cli *cli, const char *upn, const char *presence, int
         clock_short_duration(hold_ms, hold), upn);
   *ret_exit_code = asked == ASKED_FAILED ? cli_fail(&err) : EXIT_DONE;
   buf_release(&body);
-  values_release(&values);
   return asked != ASKED_NO_DAEMON;
 }
 

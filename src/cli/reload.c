@@ -2,6 +2,7 @@
 #include "adapters/files.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "rules/test.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -52,7 +53,7 @@ static bool load_all(struct reload *reload, uint32_t generation, struct ruleset 
   struct rules_limits limits = site_rules_limits(&reload->site->config);
   for (size_t i = 0; i < account_count(reload); i++) {
     fresh[i] = ruleset_load(reload->site->config.accounts[i].rules, &limits, generation, err);
-    if (fresh[i] == NULL || !site_test_ruleset(fresh[i], err))
+    if (fresh[i] == NULL || !ruletests_pass(fresh[i], RULETESTS_CPU_MS, err))
       return false;
   }
   return true;

@@ -1,5 +1,6 @@
 #include "cli/site.h"
 #include "adapters/json.h"
+#include "rules/test.h"
 #include "secret/secret.h"
 
 #include <string.h>
@@ -8,6 +9,12 @@ struct rules_limits site_rules_limits(const struct config *config)
 {
   return (struct rules_limits){
       config->decision_cpu_ms, config->load_cpu_ms, config->decision_memory_bytes, config->load_memory_bytes};
+}
+
+/* DecisionTime, LoadTime, DecisionMemory, LoadMemory. */
+struct rules_limits site_default_rules_limits(void)
+{
+  return (struct rules_limits){5, 1000, 4 * 1024 * 1024, 32 * 1024 * 1024};
 }
 
 static bool open_secrets(const struct cli *cli, struct site *site, struct err *err)
@@ -26,17 +33,12 @@ static bool open_secrets(const struct cli *cli, struct site *site, struct err *e
   return ok;
 }
 
-bool site_test_ruleset(struct ruleset *ruleset UNUSED, struct err *err UNUSED)
-{
-  return true;
-}
-
 static bool load_rulesets(struct site *site, struct err *err)
 {
   struct rules_limits limits = site_rules_limits(&site->config);
   for (size_t i = 0; i < site->config.account_count; i++)
     if ((site->rulesets[i] = ruleset_load(site->config.accounts[i].rules, &limits, 1, err)) == NULL ||
-        !site_test_ruleset(site->rulesets[i], err) ||
+        !ruletests_pass(site->rulesets[i], RULETESTS_CPU_MS, err) ||
         (site->config.shadow != NULL &&
          (site->shadows[i] = ruleset_load(site->config.shadow, &limits, 1, err)) == NULL))
       return false;

@@ -23,9 +23,9 @@ enum site_parts { SITE_CONFIG, SITE_WITH_SECRETS, SITE_WITH_RULES }; /* each wit
 bool site_open(const struct cli *cli, enum site_parts parts, struct site *ret_site, struct err *err) MUST_CHECK;
 void site_close(struct site *site);
 
-/* Runs the tests that the ruleset carries. ERR_CONFIG with the first that fails. */
-bool site_test_ruleset(struct ruleset *ruleset, struct err *err) MUST_CHECK;
+/* As config.xml says, and as its defaults are, for commands that need none. */
 struct rules_limits site_rules_limits(const struct config *config);
+struct rules_limits site_default_rules_limits(void);
 /* Where the daemon's control socket is: in $RUNTIME_DIRECTORY, else beside the state file. free() it. */
 char *site_control_path(const struct config *config) MUST_CHECK;
 

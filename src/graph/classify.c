@@ -140,6 +140,8 @@ bool graph_parse_user(struct json *json, const struct graph_reply *reply, struct
       str_lower(user.id);
       str_cut(user.upn, sizeof user.upn, value_get_text(body, "userPrincipalName", ""));
       str_cut(user.display_name, sizeof user.display_name, value_get_text(body, "displayName", ""));
+      user.account_enabled = value_get_bool(body, "accountEnabled", true);
+      str_cut(user.user_type, sizeof user.user_type, value_get_text(body, "userType", ""));
       *ret_user = user;
     } else {
       err_set(err, ERR_NET, "the answer is no user: its id is no GUID; is there a proxy in between?");

@@ -169,7 +169,7 @@ bool graph_encode(
   const char *method = "POST";
   if (operation->kind == GRAPH_LOOKUP) {
     method = "GET";
-    buf_add_str(&url, "?$select=id,userPrincipalName,displayName");
+    buf_add_str(&url, "?$select=id,userPrincipalName,displayName,accountEnabled,userType");
   } else if (operation->kind == GRAPH_GET_PRESENCE) {
     method = "GET";
     buf_add_str(&url, "/presence");

@@ -80,6 +80,8 @@ struct graph_user {
   char id[GRAPH_ID_SIZE]; /* lower case */
   char upn[GRAPH_NAME_SIZE];
   char display_name[256];
+  bool account_enabled; /* true as well when the directory does not say */
+  char user_type[32];   /* "Member", "Guest", or "" */
 };
 /* Of an OUTCOME_APPLIED lookup. ERR_NET when the body is not a user. */
 bool graph_parse_user(struct json *json, const struct graph_reply *reply, struct graph_user *ret_user, struct err *err)
@@ -97,6 +99,15 @@ struct graph_token {
   struct wiped bearer; /* access token */
   int64_t expires_ms, refresh_ms;
 };
+
+enum { GRAPH_ROLES_MAX = 64, GRAPH_ROLE_SIZE = 80 };
+struct graph_roles {
+  char names[GRAPH_ROLES_MAX][GRAPH_ROLE_SIZE];
+  size_t count;
+};
+/* The application permissions that a token's payload names; none when it is opaque, which it may be at any time. For
+ * people to read, never to decide by (facts 5). The token is read where it lies and leaves no copy. */
+void graph_token_roles(const struct wiped *bearer, struct graph_roles *ret_roles);
 enum graph_token_verdict {
   GRAPH_TOKEN_OK,
   GRAPH_TOKEN_RETRY,   /* the service's fault or the network's: again, with backoff */

@@ -4,9 +4,10 @@
 
 #include <string.h>
 
-enum { PROPERTY_ID, PROPERTY_UPN, PROPERTY_NAME, PROPERTY_ENABLED, PROPERTY_COUNT };
+enum { PROPERTY_ID, PROPERTY_UPN, PROPERTY_NAME, PROPERTY_ENABLED, PROPERTY_TYPE, PROPERTY_COUNT };
 
-static const char *const property_names[PROPERTY_COUNT] = {"id", "userPrincipalName", "displayName", "accountEnabled"};
+static const char *const property_names[PROPERTY_COUNT] = {
+    "id", "userPrincipalName", "displayName", "accountEnabled", "userType"};
 
 /* The list of $select, in place. False: the answer is made. */
 static bool parse_select(struct visit *visit, char *list, bool wanted[PROPERTY_COUNT])
@@ -64,7 +65,8 @@ static void answer_person(
   name[strcspn(name, "@")] = '\0';
   struct value *const properties[PROPERTY_COUNT] = {
       value_string(&values, person->id), value_string(&values, person->upn), value_string(&values, name),
-      value_bool(&values, true)};
+      value_bool(&values, !person->disabled),
+      value_string(&values, strstr(person->upn, "#EXT#") != NULL ? "Guest" : "Member")};
   for (size_t i = 0; i < PROPERTY_COUNT; i++)
     if (wanted[i])
       value_set(&values, body, property_names[i], properties[i]);

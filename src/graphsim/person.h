@@ -14,6 +14,7 @@ struct person {
   char upn[PERSON_UPN_SIZE];
   char key[PERSON_UPN_SIZE]; /* the UPN with ASCII letters in lower case */
   char id[PERSON_ID_SIZE];   /* lower case */
+  bool disabled;             /* may not sign in any more */
   bool has_app, has_client;
   struct effective_session app;    /* the session of the one application we know */
   struct effective_session client; /* a simulated Teams client */

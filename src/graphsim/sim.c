@@ -238,8 +238,10 @@ static bool order_users(struct graphsim *graphsim, const struct value *body, str
   if (!str_is_guid(id))
     return err_set(err, ERR_INPUT, "id must be a GUID");
   struct person *identified = directory_by_id(graphsim->directory, id);
-  if (named != NULL && named == identified)
+  if (named != NULL && named == identified) {
+    named->disabled = !value_get_bool(body, "enabled", !named->disabled);
     return true;
+  }
   if (named != NULL)
     take_name_from(graphsim, named);
   if (identified != NULL)

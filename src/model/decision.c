@@ -1,5 +1,7 @@
 #include "model/decision.h"
+#include "base/clock.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const char *decision_kind_str(enum decision_kind kind)
@@ -28,4 +30,18 @@ bool decision_equal(const struct decision *a, const struct decision *b)
          a->delay_ms == b->delay_ms && a->after.session == b->after.session &&
          a->after.preferred == b->after.preferred && a->after.hold_ms == b->after.hold_ms &&
          strcmp(a->message, b->message) == 0;
+}
+
+char *decision_brief(
+    enum decision_kind kind, enum presence session, enum presence preferred, int64_t hold_ms,
+    char to[DECISION_BRIEF_SIZE])
+{
+  char hold[CLOCK_TEXT_SIZE];
+  if (kind != DECISION_SHOW)
+    snprintf(to, DECISION_BRIEF_SIZE, "%s", decision_kind_str(kind));
+  else
+    snprintf(
+        to, DECISION_BRIEF_SIZE, "%s %s", presence_str(preferred != PRESENCE_NONE ? preferred : session),
+        clock_short_duration(hold_ms, hold));
+  return to;
 }

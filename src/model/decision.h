@@ -43,6 +43,11 @@ struct decision {
 const char *decision_kind_str(enum decision_kind kind);
 /* What colleagues would see of it, for the order among UCCs (interface 4). */
 enum availability decision_availability(const struct decision *decision);
+/* What it shows, in two words: "preferred.busy 1h", "clear". Returns to. */
+enum { DECISION_BRIEF_SIZE = 64 };
+char *decision_brief(
+    enum decision_kind kind, enum presence session, enum presence preferred, int64_t hold_ms,
+    char to[DECISION_BRIEF_SIZE]);
 /* Same kind, planes, hold and message: nothing to do for Graph. */
 bool decision_equal(const struct decision *a, const struct decision *b);
 

@@ -2,18 +2,23 @@
 #include "base/str.h"
 #include "rules/internal.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
-  ARGUMENTS = 8,
+  ARGUMENTS = 8 + RULES_SLOTS,
   OVERRUNS_MAX = 3, /* of one decision; then its remaining functions count as not matching */
 };
 
-/* The event as arguments for Lua. What most events need lies on the stack; tables are made only for rulesets that look
- * at them. */
+/* The event as arguments for Lua. All but the agent's states lies on the stack and borrows the event's texts; tables
+ * are made only for rulesets that look at them. */
 struct question {
   struct value nodes[ARGUMENTS];
   const struct value *arguments[ARGUMENTS];
+  struct value attributes[EVENT_ATTRIBUTES_MAX], *members[EVENT_ATTRIBUTES_MAX];
+  const char *names[EVENT_ATTRIBUTES_MAX];
+  char slots[RULES_SLOTS][EVENT_ATTRIBUTE_SIZE];
 };
 
 static struct value text_node(const char *text)
@@ -31,26 +36,55 @@ static struct value number_node(int64_t number)
   return node;
 }
 
-static struct value *attributes_map(const struct event *event, struct values *values)
+static struct value attribute_node(const struct attribute *attribute)
 {
-  struct value *map = value_map(values);
+  struct value node = {.type = VALUE_NIL};
+  switch (attribute->type) {
+  case ATTRIBUTE_STRING:
+    return text_node(attribute->text);
+  case ATTRIBUTE_NUMBER:
+    node.type = VALUE_NUMBER;
+    node.u.number = strtod(attribute->text, NULL);
+    break;
+  case ATTRIBUTE_BOOL:
+    node.type = VALUE_BOOL;
+    node.u.boolean = strcmp(attribute->text, "true") == 0;
+    break;
+  }
+  return node;
+}
+
+static void ask_attributes(const struct event *event, struct question *question)
+{
+  for (size_t i = 0; i < event->attribute_count; i++) {
+    question->attributes[i] = attribute_node(&event->attributes[i]);
+    question->members[i] = &question->attributes[i];
+    question->names[i] = event->attributes[i].name;
+  }
+  struct value *map = &question->nodes[6];
+  map->type = VALUE_MAP;
+  map->u.table.items = question->members;
+  map->u.table.keys = question->names;
+  map->u.table.count = map->u.table.room = event->attribute_count;
+}
+
+/* As lua/words.lua compares: without case and the spaces around, a whole number without a fraction. */
+static struct value slot_node(const struct event *event, const char *name, char folded[EVENT_ATTRIBUTE_SIZE])
+{
   for (size_t i = 0; i < event->attribute_count; i++) {
     const struct attribute *attribute = &event->attributes[i];
-    struct value *value = NULL;
-    switch (attribute->type) {
-    case ATTRIBUTE_STRING:
-      value = value_string(values, attribute->text);
-      break;
-    case ATTRIBUTE_NUMBER:
-      value = value_number(values, strtod(attribute->text, NULL));
-      break;
-    case ATTRIBUTE_BOOL:
-      value = value_bool(values, strcmp(attribute->text, "true") == 0);
-      break;
-    }
-    value_set(values, map, attribute->name, value);
+    if (strcmp(attribute->name, name) != 0)
+      continue;
+    double number = attribute->type == ATTRIBUTE_NUMBER ? strtod(attribute->text, NULL) : 0.5;
+    if (attribute->type != ATTRIBUTE_NUMBER)
+      str_cut(folded, EVENT_ATTRIBUTE_SIZE, attribute->text);
+    else if (number == floor(number) && fabs(number) < 0x1p63)
+      snprintf(folded, EVENT_ATTRIBUTE_SIZE, "%.0f", number);
+    else
+      snprintf(folded, EVENT_ATTRIBUTE_SIZE, "%.14g", number);
+    return text_node(str_lower(str_trim(folded)));
   }
-  return map;
+  return (struct value){.type = VALUE_NIL};
 }
 
 static struct value *states_map(const struct rules_agent *agent, struct values *values)
@@ -63,7 +97,7 @@ static struct value *states_map(const struct rules_agent *agent, struct values *
 
 static void ask(
     const struct ruleset *ruleset, const struct event *event, int64_t since_ms, const struct rules_agent *agent,
-    struct values *values, struct question *question)
+    bool whole, struct values *values, struct question *question)
 {
   struct value none = {.type = VALUE_NIL};
   bool has_reason = *event->reason != '\0';
@@ -74,10 +108,12 @@ static void ask(
   question->nodes[4] = number_node(event->at_ms);
   question->nodes[5] = number_node(since_ms);
   question->nodes[6] = question->nodes[7] = none;
+  for (size_t i = 0; i < RULES_SLOTS; i++)
+    question->nodes[8 + i] = ruleset->slots[i] == NULL ? none : slot_node(event, ruleset->slots[i], question->slots[i]);
   for (size_t i = 0; i < ARGUMENTS; i++)
     question->arguments[i] = &question->nodes[i];
-  if (ruleset->uses_attributes && event->attribute_count > 0)
-    question->arguments[6] = attributes_map(event, values);
+  if ((whole || ruleset->uses_attributes) && event->attribute_count > 0)
+    ask_attributes(event, question);
   if (ruleset->uses_agent && agent->state_count > 0)
     question->arguments[7] = states_map(agent, values);
 }
@@ -95,11 +131,25 @@ static void append(char *to, size_t room, const char *text, size_t length)
   to[used + length] = '\0';
 }
 
-static void fill_message(const char *template, const struct event *event, char to[DECISION_MESSAGE_SIZE])
+char *ruleset_clock(const struct ruleset *ruleset, int64_t at_ms, int64_t today_ms, char to[RULES_CLOCK_SIZE])
+{
+  if (ruleset->zone == NULL) {
+    *to = '\0';
+    return to;
+  }
+  struct zone_local at = zone_local_at(ruleset->zone, at_ms), today = zone_local_at(ruleset->zone, today_ms);
+  snprintf(
+      to, RULES_CLOCK_SIZE, "%s%s%02d:%02d", at.day == today.day ? "" : zone_weekday_str(at.weekday),
+      at.day == today.day ? "" : " ", at.hour, at.minute);
+  return to;
+}
+
+static void fill_message(
+    const char *template, const struct event *event, const char *expires, char to[DECISION_MESSAGE_SIZE])
 {
   const struct {
     const char *name, *text;
-  } fields[] = {{"{reason}", event->reason}, {"{state}", event->state}, {"{ucc}", event->ucc}};
+  } fields[] = {{"{reason}", event->reason}, {"{state}", event->state}, {"{ucc}", event->ucc}, {"{expires}", expires}};
   *to = '\0';
   while (*template != '\0') {
     size_t length = 1 + strcspn(template + 1, "{");
@@ -123,8 +173,8 @@ static void fill_message(const char *template, const struct event *event, char t
 }
 
 static void fill_decision(
-    const struct ruleset *ruleset, const struct rules_outcome *outcome, const struct event *event,
-    struct decision *decision)
+    const struct ruleset *ruleset, const struct rules_outcome *outcome, const struct event *event, int64_t since_ms,
+    int64_t moment_ms, struct decision *decision)
 {
   *decision = (struct decision){
       .kind = outcome->kind,
@@ -132,21 +182,38 @@ static void fill_decision(
       .preferred = outcome->preferred,
       .hold_ms = outcome->hold_ms,
       .expires_given = outcome->expires_given,
+      .delay_ms = outcome->delay_ms,
+      .after = outcome->after,
       .unmatched = outcome->unmatched,
       .generation = ruleset->generation,
       .recheck_ms = CLOCK_NEVER,
   };
-  if (*outcome->message != '\0')
-    fill_message(outcome->message, event, decision->message);
+  if (*outcome->message != '\0') {
+    char expires[RULES_CLOCK_SIZE];
+    ruleset_clock(ruleset, since_ms + outcome->hold_ms, moment_ms, expires);
+    fill_message(outcome->message, event, expires, decision->message);
+  }
   str_cut(decision->rule, sizeof decision->rule, outcome->rule);
   str_cut(decision->place, sizeof decision->place, outcome->place);
+}
+
+/* When a time that was asked for changes: after the moment, or Lua is wrong. */
+static bool read_recheck(const struct value *answer, int64_t moment_ms, int64_t *ret_recheck_ms, struct err *err)
+{
+  const struct value *recheck = value_get(answer, "recheck_ms");
+  if (recheck == NULL)
+    return true;
+  if (!value_is(recheck, VALUE_NUMBER) || !(recheck->u.number > (double)moment_ms && recheck->u.number < 1e15))
+    return rules_bad_answer(err, "a recheck that is not to come");
+  *ret_recheck_ms = (int64_t)recheck->u.number;
+  return true;
 }
 
 /* A number is an outcome known since the file was read; a table has it besides what a function said and what went
  * wrong. */
 static bool read_answer(
-    const struct ruleset *ruleset, const struct value *answer, const struct event *event, struct decision *ret_decision,
-    struct err *ret_trouble)
+    const struct ruleset *ruleset, const struct value *answer, const struct event *event, int64_t since_ms,
+    int64_t moment_ms, struct decision *ret_decision, struct err *ret_trouble)
 {
   double number = value_is(answer, VALUE_NUMBER) ? answer->u.number : value_get_number(answer, "outcome", 0);
   if (!(number >= 1 && number <= (double)ruleset->outcome_count))
@@ -154,15 +221,44 @@ static bool read_answer(
   struct rules_outcome outcome = ruleset->outcomes[(size_t)number - 1];
   if (outcome.computed && !rules_read_outcome(answer, &outcome, ret_trouble))
     return false;
-  fill_decision(ruleset, &outcome, event, ret_decision);
+  fill_decision(ruleset, &outcome, event, since_ms, moment_ms, ret_decision);
+  if (!read_recheck(answer, moment_ms, &ret_decision->recheck_ms, ret_trouble))
+    return false;
   const char *trouble = value_get_text(answer, "trouble", NULL);
   if (trouble != NULL)
     err_set(ret_trouble, ERR_RULE, "%s%s", trouble, strstr(trouble, "; ") == NULL ? "; on_error has answered" : "");
   return true;
 }
 
+/* A decision's budget bounds what it takes while it runs; what rules keep from one decision to the next, in tables of
+ * the file, is bounded here. Lua's heap grows to about twice what lives before it is collected, so nothing is looked at
+ * before thrice. */
+static bool check_memory(struct ruleset *ruleset, struct err *err)
+{
+  size_t allowed = ruleset->decision_budget.memory_bytes;
+  if (ruleset->forbidden || allowed == 0 || vm_memory_bytes(ruleset->vm) <= 3 * (ruleset->loaded_bytes + allowed))
+    return true;
+  vm_collect(ruleset->vm);
+  size_t kept = vm_memory_bytes(ruleset->vm) - ruleset->loaded_bytes;
+  if (vm_memory_bytes(ruleset->vm) <= ruleset->loaded_bytes || kept <= allowed)
+    return true;
+  char what[200];
+  snprintf(
+      what, sizeof what,
+      "%s: its functions keep %.3g MiB from one decision to the next, so none is asked any more; keep nothing outside "
+      "a function",
+      ruleset->chunk, (double)kept / (1024 * 1024));
+  struct values values = {0};
+  struct value text = text_node(what), *done;
+  const struct value *arguments[] = {&text};
+  ruleset->forbidden =
+      vm_call(ruleset->vm, "ruleset", "forbid", arguments, 1, &ruleset->decision_budget, ERR_RULE, &values, &done, err);
+  values_release(&values);
+  return ruleset->forbidden;
+}
+
 bool ruleset_decide(
-    struct ruleset *ruleset, const struct event *event, int64_t since_ms, int64_t moment_ms UNUSED,
+    struct ruleset *ruleset, const struct event *event, int64_t since_ms, int64_t moment_ms,
     const struct rules_agent *agent, struct decision *ret_decision, struct err *ret_trouble)
 {
   struct values values = {0};
@@ -170,12 +266,13 @@ bool ruleset_decide(
   struct value *answer;
   ret_trouble->kind = ERR_NONE;
   *ret_trouble->text = '\0';
-  ask(ruleset, event, since_ms, agent, &values, &question);
-  bool ok = vm_call(
-      ruleset->vm, "ruleset", "decide", question.arguments, ARGUMENTS, &ruleset->decision_budget, ERR_RULE, &values,
-      &answer, ret_trouble);
+  ask(ruleset, event, since_ms, agent, false, &values, &question);
+  bool ok = check_memory(ruleset, ret_trouble) && rules_tell_times(ruleset, moment_ms, ret_trouble) &&
+            vm_call(
+                ruleset->vm, "ruleset", "decide", question.arguments, ARGUMENTS, &ruleset->decision_budget, ERR_RULE,
+                &values, &answer, ret_trouble);
   for (int overruns = 1; !ok && ret_trouble->kind == ERR_LIMIT && overruns <= OVERRUNS_MAX; overruns++) {
-    if (!str_starts(ret_trouble->text, ruleset->chunk))
+    if (!rules_names_file(ruleset, ret_trouble->text))
       err_add(ret_trouble, "%s", ruleset->chunk);
     struct value what = text_node(ret_trouble->text), functions = {.type = VALUE_BOOL};
     functions.u.boolean = overruns < OVERRUNS_MAX;
@@ -184,26 +281,61 @@ bool ruleset_decide(
         ruleset->vm, "ruleset", "resume", arguments, 2, &ruleset->decision_budget, ERR_RULE, &values, &answer,
         ret_trouble);
   }
-  ok = ok && read_answer(ruleset, answer, event, ret_decision, ret_trouble);
+  ok = ok && read_answer(ruleset, answer, event, since_ms, moment_ms, ret_decision, ret_trouble);
   values_release(&values);
   return ok;
 }
 
 bool ruleset_explain(
-    struct ruleset *ruleset, const struct event *event, int64_t since_ms, int64_t moment_ms UNUSED,
+    struct ruleset *ruleset, const struct event *event, int64_t since_ms, int64_t moment_ms,
     const struct rules_agent *agent, struct values *values, struct value **ret_steps, struct err *err)
 {
   struct question question;
-  ask(ruleset, event, since_ms, agent, values, &question);
-  return vm_call(
-      ruleset->vm, "ruleset", "explain", question.arguments, ARGUMENTS, &ruleset->decision_budget, ERR_RULE, values,
-      ret_steps, err);
+  const struct value *arguments[1 + ARGUMENTS];
+  char clock[RULES_CLOCK_SIZE]; /* of another day than the moment's, so that the weekday is said */
+  struct value clock_node = text_node(ruleset_clock(ruleset, moment_ms, moment_ms - 2 * CLOCK_DAY, clock));
+  ask(ruleset, event, since_ms, agent, true, values, &question);
+  arguments[0] = &clock_node;
+  memcpy(arguments + 1, question.arguments, sizeof question.arguments);
+  return rules_tell_times(ruleset, moment_ms, err) &&
+         vm_call(
+             ruleset->vm, "ruleset", "explain", arguments, COUNT_OF(arguments), &ruleset->decision_budget, ERR_RULE,
+             values, ret_steps, err);
+}
+
+static struct value *candidate_map(const struct rules_candidate *candidate, struct values *values)
+{
+  struct value *map = value_map(values);
+  value_set(values, map, "ucc", value_string(values, candidate->ucc));
+  value_set(values, map, "state", value_string(values, candidate->state));
+  if (*candidate->reason != '\0')
+    value_set(values, map, "reason", value_string(values, candidate->reason));
+  value_set(values, map, "since", value_number(values, (double)(candidate->since_ms / 1000)));
+  value_set(values, map, "rank", value_number(values, candidate->rank));
+  return map;
 }
 
 bool ruleset_merge(
-    struct ruleset *ruleset UNUSED, const struct rules_candidate *candidates UNUSED, size_t count UNUSED,
-    const struct rules_agent *agent UNUSED, size_t *ret_index, struct err *ret_trouble UNUSED)
+    struct ruleset *ruleset, const struct rules_candidate *candidates, size_t count, const struct rules_agent *agent,
+    size_t *ret_index, struct err *ret_trouble)
 {
-  *ret_index = 0;
-  return true;
+  struct values values = {0};
+  struct value *list = value_list(&values), *answer;
+  ret_trouble->kind = ERR_NONE;
+  *ret_trouble->text = '\0';
+  for (size_t i = 0; i < count; i++)
+    value_add(&values, list, candidate_map(&candidates[i], &values));
+  const struct value *arguments[] = {list, value_string(&values, agent->upn), states_map(agent, &values)};
+  bool ok = vm_call(
+      ruleset->vm, "ruleset", "merge", arguments, COUNT_OF(arguments), &ruleset->decision_budget, ERR_RULE, &values,
+      &answer, ret_trouble);
+  double index = ok && value_is(answer, VALUE_NUMBER) ? answer->u.number : 0;
+  if (ok && !(index >= 1 && index <= (double)count))
+    ok = rules_bad_answer(ret_trouble, "a merge out of range");
+  else if (!ok && !rules_names_file(ruleset, ret_trouble->text))
+    err_add(ret_trouble, "%s", ruleset->chunk);
+  if (ok)
+    *ret_index = (size_t)index - 1;
+  values_release(&values);
+  return ok;
 }

@@ -2,12 +2,8 @@
 #include "base/str.h"
 #include "rules/internal.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-extern const unsigned char embedded_default_lua[];
-extern const size_t embedded_default_lua_length;
 
 /* The trusted modules, in the order in which they require each other. */
 #define MODULE(name)                                                                                                   \
@@ -16,12 +12,15 @@ extern const size_t embedded_default_lua_length;
 MODULE(words)
 MODULE(source)
 MODULE(sandbox)
+MODULE(times)
 MODULE(language)
+MODULE(conditions)
+MODULE(codes)
+MODULE(lint)
 MODULE(decide)
 MODULE(ruleset)
+MODULE(tests)
 #undef MODULE
-
-enum { SOURCE_MAX = 256 * 1024 }; /* bytes of a ruleset file */
 
 static bool read_outcomes(struct ruleset *ruleset, const struct value *list, struct err *err)
 {
@@ -38,27 +37,6 @@ static bool read_outcomes(struct ruleset *ruleset, const struct value *list, str
     if (!outcome->computed && !rules_read_outcome(from, outcome, err))
       return false;
   }
-  return true;
-}
-
-static bool read_file(const char *path, struct buf *source, struct err *err)
-{
-  FILE *file = fopen(path, "re");
-  if (file == NULL)
-    return err_set(
-        err, ERR_CONFIG, "%s: cannot be read: %s; check the path and its permissions", path, strerror(errno));
-  char block[4096];
-  size_t got;
-  while ((got = fread(block, 1, sizeof block, file)) > 0)
-    if (!buf_add(source, block, got))
-      break;
-  bool failed = ferror(file) != 0;
-  int cause = errno;
-  fclose(file);
-  if (failed)
-    return err_set(err, ERR_CONFIG, "%s: cannot be read: %s; name a file", path, strerror(cause));
-  if (source->overflow)
-    return err_set(err, ERR_CONFIG, "%s: larger than %d KiB; split what is not needed off", path, SOURCE_MAX / 1024);
   return true;
 }
 
@@ -82,8 +60,7 @@ static void add_presence(struct values *values, struct value *catalog, const cha
   value_add(values, catalog, entry);
 }
 
-/* Every presence by the names that rules know it by. */
-static struct value *presence_catalog(struct values *values)
+struct value *rules_presence_catalog(struct values *values)
 {
   struct value *catalog = value_list(values);
   for (int i = PRESENCE_NONE + 1; i < PRESENCE_COUNT; i++) {
@@ -108,7 +85,8 @@ static bool load_modules(struct vm *vm, struct err *err)
     const char *name;
     const unsigned char *source;
     size_t length;
-  } modules[] = {MODULE(words), MODULE(source), MODULE(sandbox), MODULE(language), MODULE(decide), MODULE(ruleset)};
+  } modules[] = {MODULE(words), MODULE(source), MODULE(sandbox), MODULE(times),   MODULE(language), MODULE(conditions),
+                 MODULE(codes), MODULE(lint),   MODULE(decide),  MODULE(ruleset), MODULE(tests)};
 #undef MODULE
   for (size_t i = 0; i < COUNT_OF(modules); i++)
     if (!vm_load(vm, modules[i].name, modules[i].source, modules[i].length, err))
@@ -116,35 +94,79 @@ static bool load_modules(struct vm *vm, struct err *err)
   return true;
 }
 
-static bool compile(
-    struct ruleset *ruleset, const char *source, size_t length, const struct rules_limits *limits, struct err *err)
+bool rules_load_call(
+    struct ruleset *ruleset, const char *function, const struct value *const *arguments, size_t count, const char *file,
+    struct values *values, struct value **ret_result, struct err *err)
 {
-  if (length >= 3 && memcmp(source, "\xEF\xBB\xBF", 3) == 0) { /* a byte order mark, as some editors write it */
-    source += 3;
-    length -= 3;
-  }
-  if (!str_is_utf8(source, length))
-    return err_set(err, ERR_CONFIG, "%s: not UTF-8 text; save the file as UTF-8", ruleset->path);
+  const char *module = strcmp(function, "check") == 0 ? "tests" : "ruleset";
+  if (vm_call(
+          ruleset->vm, module, function, arguments, count, &ruleset->load_budget, ERR_CONFIG, values, ret_result, err))
+    return true;
+  if (err->kind != ERR_CONFIG && !rules_names_file(ruleset, err->text))
+    err_add(err, "%s", file); /* one allocation beyond the cap has no place of its own */
+  err->kind = ERR_CONFIG;
+  return false;
+}
+
+static bool read_merge(struct ruleset *ruleset, const struct value *compiled)
+{
+  static const char *const modes[] = {
+      [RULES_MERGE_RANK] = "rank", [RULES_MERGE_LATEST] = "latest", [RULES_MERGE_FUNCTION] = "function"};
+  const char *mode = value_get_text(compiled, "merge", "");
+  for (size_t i = 0; i < COUNT_OF(modes); i++)
+    if (strcmp(mode, modes[i]) == 0) {
+      ruleset->merge = (enum rules_merge)i;
+      return true;
+    }
+  return false;
+}
+
+/* All files are read: what they say together. */
+/* Tests lie between these: the years 2000 to 2049. */
+#define ZONE_FROM_MS INT64_C(946684800000)
+#define ZONE_UNTIL_MS INT64_C(2524608000000)
+
+/* The zone as lua/tests.lua needs it, for times without an offset: a list of { from_ms, offset_ms }, or nil. */
+static struct value *zone_offsets(struct ruleset *ruleset)
+{
   struct values *values = &ruleset->values;
-  const struct value *arguments[] = {
-      value_bytes(values, source, length), value_string(values, ruleset->chunk), presence_catalog(values)};
-  struct vm_budget budget = {.cpu_ms = limits->load_cpu_ms, .memory_bytes = limits->load_memory_bytes};
-  struct value *result;
-  if (!vm_call(
-          ruleset->vm, "ruleset", "load", arguments, COUNT_OF(arguments), &budget, ERR_CONFIG, values, &result, err)) {
-    if (err->kind != ERR_CONFIG && !str_starts(err->text, ruleset->chunk))
-      err_add(err, "%s", ruleset->path); /* one allocation beyond the cap has no place of its own */
-    err->kind = ERR_CONFIG;
-    return false;
+  if (ruleset->zone == NULL)
+    return value_nil(values);
+  struct value *list = value_list(values);
+  for (int64_t at_ms = ZONE_FROM_MS; at_ms < ZONE_UNTIL_MS; at_ms = zone_next_change(ruleset->zone, at_ms)) {
+    struct value *entry = value_map(values);
+    value_set(values, entry, "from_ms", value_number(values, (double)at_ms));
+    value_set(values, entry, "offset_ms", value_number(values, zone_offset_s(ruleset->zone, at_ms) * 1000.0));
+    value_add(values, list, entry);
   }
-  const char *name = value_get_text(result, "name", NULL);
+  return list;
+}
+
+static bool compile(struct ruleset *ruleset, struct err *err)
+{
+  struct value *compiled, *tests;
+  if (!rules_load_call(ruleset, "compile", NULL, 0, ruleset->chunk, &ruleset->values, &compiled, err))
+    return false;
+  const char *name = value_get_text(compiled, "name", NULL);
   if (name != NULL) {
     free(ruleset->name);
     ruleset->name = must_strdup(name);
   }
-  ruleset->uses_attributes = value_get_bool(result, "uses_attributes", true);
-  ruleset->uses_agent = value_get_bool(result, "uses_agent", true);
-  return read_outcomes(ruleset, value_get(result, "outcomes"), err);
+  ruleset->uses_attributes = value_get_bool(compiled, "uses_attributes", true);
+  ruleset->uses_agent = value_get_bool(compiled, "uses_agent", true);
+  for (size_t i = 0; i < RULES_SLOTS; i++)
+    ruleset->slots[i] = value_text(value_at(value_get(compiled, "attributes"), i), NULL);
+  ruleset->warnings = value_get(compiled, "warnings");
+  if (!read_merge(ruleset, compiled))
+    return rules_bad_answer(err, "an unknown merge");
+  if (!rules_read_times(ruleset, compiled, err) || !read_outcomes(ruleset, value_get(compiled, "outcomes"), err))
+    return false;
+  /* The tests that stand in the file: an illegal one is an error of the file. They run later, if at all. */
+  const struct value *offsets = zone_offsets(ruleset);
+  if (!rules_load_call(ruleset, "check", &offsets, 1, ruleset->chunk, &ruleset->values, &tests, err))
+    return false;
+  ruleset->tests = tests;
+  return true;
 }
 
 static const char *file_name(const char *path)
@@ -165,26 +187,21 @@ static struct ruleset *ruleset_new(const char *path, const struct rules_limits *
   ruleset->generation = generation;
   ruleset->decision_budget =
       (struct vm_budget){.cpu_ms = limits->decision_cpu_ms, .memory_bytes = limits->decision_memory_bytes};
+  ruleset->load_budget = (struct vm_budget){.cpu_ms = limits->load_cpu_ms, .memory_bytes = limits->load_memory_bytes};
   return ruleset;
 }
 
 struct ruleset *ruleset_load(const char *path, const struct rules_limits *limits, uint32_t generation, struct err *err)
 {
   struct ruleset *ruleset = ruleset_new(path == NULL ? "default.lua" : path, limits, generation);
-  struct buf source;
-  buf_init(&source, SOURCE_MAX);
   ruleset->vm = vm_new(err);
-  bool ok = ruleset->vm != NULL && load_modules(ruleset->vm, err);
-  if (ok && path == NULL)
-    ok = compile(ruleset, (const char *)embedded_default_lua, embedded_default_lua_length, limits, err);
-  else if (ok)
-    ok = read_file(path, &source, err) && compile(ruleset, buf_text(&source), source.length, limits, err);
-  buf_release(&source);
-  if (!ok) {
+  if (ruleset->vm == NULL || !load_modules(ruleset->vm, err) || !rules_read_files(ruleset, path, err) ||
+      !compile(ruleset, err)) {
     ruleset_free(ruleset);
     return NULL;
   }
   vm_collect(ruleset->vm);
+  ruleset->loaded_bytes = vm_memory_bytes(ruleset->vm);
   return ruleset;
 }
 
@@ -194,6 +211,11 @@ void ruleset_free(struct ruleset *ruleset)
     return;
   vm_free(ruleset->vm);
   values_release(&ruleset->values);
+  zone_free(ruleset->zone);
+  for (size_t i = 0; i < ruleset->file_count; i++)
+    free(ruleset->files[i].path);
+  free(ruleset->files);
+  free(ruleset->times);
   free(ruleset->outcomes);
   free(ruleset->path);
   free(ruleset->name);
@@ -220,12 +242,17 @@ size_t ruleset_memory_bytes(const struct ruleset *ruleset)
   return vm_memory_bytes(ruleset->vm);
 }
 
-enum rules_merge ruleset_merge_mode(const struct ruleset *ruleset UNUSED)
+enum rules_merge ruleset_merge_mode(const struct ruleset *ruleset)
 {
-  return RULES_MERGE_RANK;
+  return ruleset->merge;
 }
 
 const char *ruleset_file_at(const struct ruleset *ruleset, size_t index)
 {
-  return index == 0 ? ruleset->path : NULL;
+  return index < ruleset->file_count ? ruleset->files[index].path : NULL;
+}
+
+const char *ruleset_warning_at(const struct ruleset *ruleset, size_t index)
+{
+  return value_text(value_at(ruleset->warnings, index), NULL);
 }

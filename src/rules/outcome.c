@@ -26,6 +26,20 @@ static size_t characters(const char *text)
   return count;
 }
 
+/* What follows the hold, if anything. */
+static bool read_after(const struct value *from, struct decision_after *after, struct err *err)
+{
+  if (!read_plane(from, "after_session", PLANE_SESSION, &after->session) ||
+      !read_plane(from, "after_preferred", PLANE_PREFERRED, &after->preferred))
+    return rules_bad_answer(err, "a presence afterwards that is not legal on its plane");
+  bool some = after->session != PRESENCE_NONE || after->preferred != PRESENCE_NONE;
+  double hold = value_get_number(from, "after_hold_ms", 0);
+  if (some != (hold > 0) || !(hold <= (double)(7 * CLOCK_DAY)))
+    return rules_bad_answer(err, "a hold afterwards out of range");
+  after->hold_ms = (int64_t)hold;
+  return true;
+}
+
 static bool read_show(const struct value *from, struct rules_outcome *outcome, struct err *err)
 {
   if (!read_plane(from, "session", PLANE_SESSION, &outcome->session) ||
@@ -39,21 +53,25 @@ static bool read_show(const struct value *from, struct rules_outcome *outcome, s
   outcome->hold_ms = (int64_t)hold;
   outcome->expires_given = value_get_bool(from, "expires_given", false);
   outcome->message = value_get_text(from, "message", "");
-  if (!str_is_utf8(outcome->message, strlen(outcome->message)) || characters(outcome->message) > RULES_MESSAGE_MAX)
+  if (!str_is_utf8(outcome->message, strlen(outcome->message)) || characters(outcome->message) > RULES_TEMPLATE_MAX)
     return rules_bad_answer(err, "a message that is too long or no UTF-8");
-  return true;
+  return read_after(from, &outcome->after, err);
 }
 
 bool rules_read_outcome(const struct value *from, struct rules_outcome *outcome, struct err *err)
 {
+  static const enum decision_kind kinds[] = {DECISION_SHOW, DECISION_CLEAR, DECISION_KEEP, DECISION_NEVER};
   const char *kind = value_get_text(from, "kind", "");
-  outcome->message = "";
-  if (strcmp(kind, "show") == 0) {
-    outcome->kind = DECISION_SHOW;
-    return read_show(from, outcome, err);
-  }
-  if (strcmp(kind, "clear") != 0 && strcmp(kind, "keep") != 0)
+  double delay = value_get_number(from, "delay_ms", 0);
+  size_t i = 0;
+  while (i < COUNT_OF(kinds) && strcmp(kind, decision_kind_str(kinds[i])) != 0)
+    i++;
+  if (i == COUNT_OF(kinds))
     return rules_bad_answer(err, "an unknown kind");
-  outcome->kind = strcmp(kind, "clear") == 0 ? DECISION_CLEAR : DECISION_KEEP;
-  return true;
+  if (!(delay >= 0 && delay <= (double)(7 * CLOCK_DAY)))
+    return rules_bad_answer(err, "a delay out of range");
+  outcome->kind = kinds[i];
+  outcome->delay_ms = (int64_t)delay;
+  outcome->message = "";
+  return outcome->kind != DECISION_SHOW || read_show(from, outcome, err);
 }

@@ -46,11 +46,16 @@ bool ruleset_decide(
     struct ruleset *ruleset, const struct event *event, int64_t since_ms, int64_t moment_ms,
     const struct rules_agent *agent, struct decision *ret_decision, struct err *ret_trouble) MUST_CHECK;
 
-/* Why: a list of {rule=, place=, verdict="matched"|"did not match"|"not reached", why="state is \"Ready\", not ..."} in
- * `values`, for `eval`. */
+/* Why: a list of {rule=, place=, verdict="matched"|"did not match"|"not reached", why="state is \"Ready\", not ...",
+ * near=how many of its conditions hold} in `values`, for `eval`. */
 bool ruleset_explain(
     struct ruleset *ruleset, const struct event *event, int64_t since_ms, int64_t moment_ms,
     const struct rules_agent *agent, struct values *values, struct value **ret_steps, struct err *err) MUST_CHECK;
+
+/* "18:00" by the ruleset's clock, "Tue 18:00" when that is not the local day of `today_ms`; "" without a timezone.
+ * Returns to. */
+enum { RULES_CLOCK_SIZE = 16 };
+char *ruleset_clock(const struct ruleset *ruleset, int64_t at_ms, int64_t today_ms, char to[RULES_CLOCK_SIZE]);
 
 /* How the contributions of several UCCs become one: by what colleagues would see, then the most recent; the most recent
  * alone; or the ruleset's own function. */
@@ -69,5 +74,7 @@ bool ruleset_merge(
 
 /* Every file that it was read from: itself, what it extends, codes; for watching. NULL past the end. */
 const char *ruleset_file_at(const struct ruleset *ruleset, size_t index);
+/* What lint found that is no error: "FILE:LINE: WHAT; WHAT TO WRITE". NULL past the end. */
+const char *ruleset_warning_at(const struct ruleset *ruleset, size_t index);
 
 #endif

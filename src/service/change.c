@@ -68,20 +68,14 @@ bool change_turn(struct service *service, int64_t now)
 
 /* ---- comparing */
 
-static const char *presence_of(enum decision_kind kind, enum presence session, enum presence preferred)
-{
-  if (kind != DECISION_SHOW)
-    return decision_kind_str(kind);
-  return presence_str(preferred != PRESENCE_NONE ? preferred : session);
-}
-
-/* "reasons.LUNCH -> rule "vip": preferred.be_right_back -> preferred.busy" */
+/* "reasons.LUNCH -> rule "vip": preferred.be_right_back 45m -> preferred.busy 1h" */
 static void describe(
-    char *to, size_t room, const char *old_rule, const char *old_presence, const struct decision *decision)
+    char *to, size_t room, const char *old_rule, const char *old_brief, const struct decision *decision)
 {
+  char brief[DECISION_BRIEF_SIZE];
   snprintf(
-      to, room, "%s -> %s: %s -> %s", old_rule, decision->rule, old_presence,
-      presence_of(decision->kind, decision->session, decision->preferred));
+      to, room, "%s -> %s: %s -> %s", old_rule, decision->rule, old_brief,
+      decision_brief(decision->kind, decision->session, decision->preferred, decision->hold_ms, brief));
 }
 
 static bool would_differ(
@@ -102,8 +96,9 @@ static bool would_differ(
        decision->preferred == stand->preferred && decision->hold_ms == stand->hold_ms &&
        strcmp(decision->message, stand->message) == 0))
     return false;
-  char text[512];
-  describe(text, sizeof text, stand->rule, presence_of(stand->kind, stand->session, stand->preferred), decision);
+  char text[512], brief[DECISION_BRIEF_SIZE];
+  decision_brief(stand->kind, stand->session, stand->preferred, stand->hold_ms, brief);
+  describe(text, sizeof text, stand->rule, brief, decision);
   tally_add(tally, text);
   return true;
 }
@@ -165,8 +160,9 @@ void change_ask_shadow(
     service->shadow_same += ok;
     return;
   }
-  char text[512];
-  describe(text, sizeof text, ours->rule, presence_of(ours->kind, ours->session, ours->preferred), shadow);
+  char text[512], brief[DECISION_BRIEF_SIZE];
+  decision_brief(ours->kind, ours->session, ours->preferred, ours->hold_ms, brief);
+  describe(text, sizeof text, ours->rule, brief, shadow);
   service->shadow_different++;
   tally_add(&service->shadow_differences, text);
 }

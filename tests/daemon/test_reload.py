@@ -115,7 +115,7 @@ def test_dry_run_and_rollback(sim, start):
     result = rules.ask("reload", "--rollback", "--json")
     assert result.json()["generation"] == 1 and result.json()["agents_differ"] == 2
     assert result.json()["differences"] == [
-        {"what": "states.Ready -> states.Ready: preferred.busy -> session.available", "count": 2}]
+        {"what": "states.Ready -> states.Ready: preferred.busy 12h -> session.available 12h", "count": 2}]
     shows(sim, AVAILABLE)
 
 
@@ -138,7 +138,7 @@ def test_shadow(sim, start):
     shadow = rules.ask("status", "--json").json()["shadow"]
     assert shadow["different"] == 1
     assert shadow["differences"] == [
-        {"what": "states.Ready -> states.Ready: session.available -> preferred.busy", "count": 1}]
+        {"what": "states.Ready -> states.Ready: session.available 12h -> preferred.busy 12h", "count": 1}]
     assert sim.counters()["actions"]["setUserPreferredPresence"] == 0
 
 

@@ -72,7 +72,7 @@ def room_of(path):
     parts = Path(path).parts
     if len(parts) < 2:
         return None
-    return f"adapters/{Path(parts[1]).stem}" if parts[0] == "adapters" else parts[0]
+    return f"adapters/{Path(parts[1]).stem.split('-')[0]}" if parts[0] == "adapters" else parts[0]
 
 
 def prefix_fits(prefix, header):

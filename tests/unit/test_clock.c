@@ -245,6 +245,32 @@ static void durations_are_written(void **state)
   assert_true(strlen(clock_short_duration(CLOCK_NEVER, text)) < CLOCK_TEXT_SIZE);
 }
 
+static void durations_are_written_as_rules_have_them(void **state)
+{
+  (void)state;
+  static const struct {
+    int64_t ms;
+    const char *text;
+  } rows[] = {{0, "0s"},          {999, "0s"},       {90000, "1m30s"}, {2700000, "45m"},
+              {5400000, "1h30m"}, {3601000, "1h1s"}, {86400000, "1d"}, {604799000, "6d23h59m59s"}};
+  char text[CLOCK_TEXT_SIZE];
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    int64_t ms;
+    assert_string_equal(clock_rule_duration(rows[i].ms, text), rows[i].text);
+    assert_true(clock_parse_duration(text, &ms) && ms == rows[i].ms - rows[i].ms % 1000);
+  }
+  assert_true(strlen(clock_rule_duration(CLOCK_NEVER, text)) < CLOCK_TEXT_SIZE);
+}
+
+static void the_processor_works(void **state)
+{
+  (void)state;
+  int64_t before = clock_cpu_ms();
+  while (clock_cpu_ms() < before + 5)
+    ;
+  assert_true(before >= 0);
+}
+
 static void the_clock_goes(void **state)
 {
   (void)state;
@@ -257,6 +283,8 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(rfc3339_is_read),
+      cmocka_unit_test(durations_are_written_as_rules_have_them),
+      cmocka_unit_test(the_processor_works),
       cmocka_unit_test(what_is_no_rfc3339_is_refused),
       cmocka_unit_test(instants_are_written),
       cmocka_unit_test(every_hour_of_four_years_comes_back),

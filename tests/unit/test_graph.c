@@ -62,27 +62,27 @@ static const struct {
     {{.kind = GRAPH_GET_PRESENCE, .user = ID}, "GET", "/users/" ID "/presence", ""},
     {{.kind = GRAPH_LOOKUP, .user = "anna@contoso.com"},
      "GET",
-     "/users/anna%40contoso.com?$select=id,userPrincipalName,displayName",
+     "/users/anna%40contoso.com?$select=id,userPrincipalName,displayName,accountEnabled,userType",
      ""},
     {{.kind = GRAPH_LOOKUP, .user = "a_b.com#EXT#@c.com"},
      "GET",
-     "/users/a_b.com%23EXT%23%40c.com?$select=id,userPrincipalName,displayName",
+     "/users/a_b.com%23EXT%23%40c.com?$select=id,userPrincipalName,displayName,accountEnabled,userType",
      ""},
     {{.kind = GRAPH_LOOKUP, .user = "o'neil@c.com"},
      "GET",
-     "/users/o%27neil%40c.com?$select=id,userPrincipalName,displayName",
+     "/users/o%27neil%40c.com?$select=id,userPrincipalName,displayName,accountEnabled,userType",
      ""},
     {{.kind = GRAPH_LOOKUP, .user = "a+b@c.com"},
      "GET",
-     "/users/a%2Bb%40c.com?$select=id,userPrincipalName,displayName",
+     "/users/a%2Bb%40c.com?$select=id,userPrincipalName,displayName,accountEnabled,userType",
      ""},
     {{.kind = GRAPH_LOOKUP, .user = "zo\u00eb@c.com"},
      "GET",
-     "/users/zo%C3%AB%40c.com?$select=id,userPrincipalName,displayName",
+     "/users/zo%C3%AB%40c.com?$select=id,userPrincipalName,displayName,accountEnabled,userType",
      ""},
     {{.kind = GRAPH_LOOKUP, .user = "$er'v@c.com"},
      "GET",
-     "/users('%24er%27%27v%40c.com')?$select=id,userPrincipalName,displayName",
+     "/users('%24er%27%27v%40c.com')?$select=id,userPrincipalName,displayName,accountEnabled,userType",
      ""},
 };
 
@@ -253,11 +253,54 @@ static void test_parse_user(void **state UNUSED)
   assert_true(graph_parse_user(json, &good, &user, &err));
   assert_string_equal(user.id, "11111111-2222-3333-4444-55555555555a");
   assert_string_equal(user.upn, "A@b.c");
+  assert_true(user.account_enabled);
+  assert_string_equal(user.user_type, "");
+  struct graph_reply guest = reply_of(
+      200, "{\"id\":\"11111111-2222-3333-4444-55555555555A\",\"accountEnabled\":false,\"userType\":\"Guest\"}");
+  assert_true(graph_parse_user(json, &guest, &user, &err));
+  assert_false(user.account_enabled);
+  assert_string_equal(user.user_type, "Guest");
   static const char *const bad[] = {"", "[]", "{}", "{\"id\":\"nope\"}", "{\"id\":47}", "<html>"};
   for (size_t i = 0; i < COUNT_OF(bad); i++) {
     struct graph_reply reply = reply_of(200, bad[i]);
     assert_false(graph_parse_user(json, &reply, &user, &err));
     assert_int_equal(err.kind, ERR_NET);
+  }
+}
+
+static const struct {
+  const char *token;
+  const char *roles[3];
+} tokens_with_roles[] = {
+    {"e30.eyJyb2xlcyI6WyJVc2VyLlJlYWQuQWxsIiwgIlByZXNlbmNlLlJlYWRXcml0ZS5BbGwiXX0.x", /* {"roles":["User...","Pre..."]}
+                                                                                       */
+     {"User.Read.All", "Presence.ReadWrite.All"}},
+    {"e30.eyJyb2xlcyI6W119.x", {NULL}},            /* {"roles":[]} */
+    {"e30.eyJyb2xlcyI6WyJBIiwiQg.x", {"A"}},       /* {"roles":["A","B : cut off */
+    {"e30.eyJyb2xlcyI6IkEifQ.x", {NULL}},          /* {"roles":"A"} */
+    {"e30.eyJyb2xlcyI6WyJcdTAwNDEiXX0.x", {NULL}}, /* an escape */
+    {"e30.e30.x", {NULL}},
+    {"opaque", {NULL}},
+    {"a.b", {NULL}},
+    {"..", {NULL}},
+    {"e30.!!!!.x", {NULL}},
+    {"", {NULL}},
+};
+
+static void test_token_roles(void **state UNUSED)
+{
+  for (size_t i = 0; i < COUNT_OF(tokens_with_roles); i++) {
+    struct wiped token = WIPED_INIT;
+    struct graph_roles roles;
+    size_t count = 0;
+    wiped_set(&token, tokens_with_roles[i].token, strlen(tokens_with_roles[i].token));
+    graph_token_roles(&token, &roles);
+    for (; tokens_with_roles[i].roles[count] != NULL; count++) {
+      assert_true(count < roles.count);
+      assert_string_equal(roles.names[count], tokens_with_roles[i].roles[count]);
+    }
+    assert_int_equal(roles.count, count);
+    wiped_release(&token);
   }
 }
 
@@ -333,6 +376,7 @@ int main(void)
       cmocka_unit_test(test_classify_no_answer),
       cmocka_unit_test(test_classify_error_body),
       cmocka_unit_test(test_parse_user),
+      cmocka_unit_test(test_token_roles),
       cmocka_unit_test(test_parse_token)};
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -16,6 +16,8 @@ static const char module[] = "local M = {}\n"
                              "function M.run(text) return assert(load(text, '@customer.lua', 't'))() end\n"
                              "function M.echo(...) return ... end\n"
                              "function M.fail() error('contoso.lua:3: wrong; mend it', 0) end\n"
+                             "function M.thread(text) local f = assert(load(text, '@customer.lua', 't'))\n"
+                             "return f(coroutine.yield) end\n"
                              "return M\n";
 
 static struct vm *vm;
@@ -282,14 +284,124 @@ static void cjson_is_there_when_asked_for(void **state UNUSED)
   vm_free(other);
 }
 
+/* ---- Coroutines ---- */
+
+static struct vm_thread *start(const char *text)
+{
+  struct values values = {0};
+  struct err err = ERR_INIT;
+  const struct value *arguments[] = {value_string(&values, text)};
+  struct vm_thread *thread = vm_thread_new(vm, "m", "thread", arguments, 1, &err);
+  values_release(&values);
+  if (thread == NULL)
+    fail_msg("%s", err.text);
+  return thread;
+}
+
+static enum vm_ran resume(struct vm_thread *thread, double answer, double *ret_number, struct err *err)
+{
+  struct values values = {0};
+  struct value *result = NULL;
+  enum vm_ran ran = vm_resume(thread, value_number(&values, answer), &budget, ERR_RULE, &values, &result, err);
+  if (ran != VM_FAILED)
+    *ret_number = value_is(result, VALUE_NUMBER) ? result->u.number : -1;
+  values_release(&values);
+  return ran;
+}
+
+static void several_coroutines_take_turns(void **state UNUSED)
+{
+  struct vm_thread *threads[3];
+  struct err err = ERR_INIT;
+  double number = 0;
+  for (size_t i = 0; i < COUNT_OF(threads); i++)
+    threads[i] = start("local yield = ... local sum = 0 for i = 1, 3 do sum = sum + yield(sum) end return sum");
+  for (int round = 0; round < 3; round++)
+    for (size_t i = 0; i < COUNT_OF(threads); i++) {
+      assert_int_equal(resume(threads[i], (double)i, &number, &err), VM_YIELDED);
+      assert_int_equal((int)number, round * (int)i);
+    }
+  for (size_t i = 0; i < COUNT_OF(threads); i++) {
+    assert_int_equal(resume(threads[i], (double)i, &number, &err), VM_RETURNED);
+    assert_int_equal((int)number, 3 * (int)i);
+    vm_thread_free(threads[i]);
+  }
+  vm_thread_free(NULL);
+}
+
+/* What is done to a call is done to each slice of a coroutine, also behind a yield. */
+static void coroutines_survive_the_corpus(void **state UNUSED)
+{
+  for (size_t i = 0; i < COUNT_OF(corpus); i++) {
+    char text[1024];
+    struct vm_budget limits = {
+        .cpu_ms = corpus[i].cpu_ms == 0 ? budget.cpu_ms : corpus[i].cpu_ms, .memory_bytes = budget.memory_bytes};
+    struct values values = {0};
+    struct value *result = NULL;
+    struct err err = ERR_INIT;
+    snprintf(text, sizeof text, "local yield = ... yield(1) %s", corpus[i].text);
+    struct vm_thread *thread = start(text);
+    enum vm_ran ran = vm_resume(thread, NULL, &limits, ERR_RULE, &values, &result, &err);
+    if (ran == VM_YIELDED) /* not so where the text does not compile */
+      ran = vm_resume(thread, value_nil(&values), &limits, ERR_RULE, &values, &result, &err);
+    assert_int_equal(ran, VM_FAILED);
+    /* The stack of a coroutine is small when the cap is met: Lua then refuses before the host does. */
+    bool refused = strstr(err.text, "customer.lua:1: too many results to unpack") != NULL;
+    if (!refused && (err.kind != corpus[i].kind || strstr(err.text, corpus[i].why) == NULL))
+      fail_msg("%s: %s %s", corpus[i].name, err_kind_str(err.kind), err.text);
+    vm_thread_free(thread);
+    values_release(&values);
+    vm_collect(vm);
+  }
+}
+
+static void coroutines_have_a_traceback(void **state UNUSED)
+{
+  struct err err = ERR_INIT;
+  double number;
+  struct vm_thread *thread = start("local yield = ...\nlocal function f()\nyield(1)\nlocal x = nil + 1\nend\nf()");
+  assert_int_equal(resume(thread, 0, &number, &err), VM_YIELDED);
+  vm_thread_trace(thread);
+  assert_non_null(strstr(vm_traceback(vm), "customer.lua:3: in"));
+  assert_int_equal(resume(thread, 0, &number, &err), VM_FAILED);
+  assert_non_null(strstr(err.text, "customer.lua:4: attempt to perform arithmetic"));
+  assert_non_null(strstr(vm_traceback(vm), "customer.lua:4: in"));
+  assert_non_null(strstr(vm_traceback(vm), "customer.lua:6: in"));
+  vm_thread_free(thread);
+  thread = start("local yield = ... yield(print)");
+  assert_int_equal(resume(thread, 0, &number, &err), VM_FAILED);
+  assert_non_null(strstr(err.text, "function, which is no plain value"));
+  vm_thread_free(thread);
+}
+
+static void memory_in_all_counts_from_nothing(void **state UNUSED)
+{
+  struct err err = ERR_INIT;
+  struct values values = {0};
+  struct value *result;
+  struct vm_budget in_all = {.cpu_ms = 1000, .memory_bytes = vm_memory_bytes(vm) + 1024 * 1024, .memory_in_all = true};
+  struct vm_thread *thread = start("local yield = ... local t = {} while true do t[#t + 1] = ('x'):rep(1000) .. #t "
+                                   "yield(1) end");
+  int slices = 0;
+  while (vm_resume(thread, value_nil(&values), &in_all, ERR_RULE, &values, &result, &err) == VM_YIELDED)
+    must(++slices < 5000);
+  assert_in_range(slices, 100, 1100);
+  assert_int_equal(err.kind, ERR_LIMIT);
+  vm_thread_free(thread);
+  values_release(&values);
+  vm_collect(vm);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(survives_the_corpus),         cmocka_unit_test(takes_and_gives_values),
-      cmocka_unit_test(whole_numbers_are_integers),  cmocka_unit_test(errors_keep_their_text_and_have_a_traceback),
-      cmocka_unit_test(modules_are_checked),         cmocka_unit_test(garbage_is_not_memory),
-      cmocka_unit_test(no_budget_is_no_limit),       cmocka_unit_test(each_call_has_its_own_budget),
-      cmocka_unit_test(several_states_live_and_die), cmocka_unit_test(cjson_is_there_when_asked_for),
+      cmocka_unit_test(survives_the_corpus),           cmocka_unit_test(takes_and_gives_values),
+      cmocka_unit_test(whole_numbers_are_integers),    cmocka_unit_test(errors_keep_their_text_and_have_a_traceback),
+      cmocka_unit_test(modules_are_checked),           cmocka_unit_test(garbage_is_not_memory),
+      cmocka_unit_test(no_budget_is_no_limit),         cmocka_unit_test(each_call_has_its_own_budget),
+      cmocka_unit_test(several_states_live_and_die),   cmocka_unit_test(cjson_is_there_when_asked_for),
+      cmocka_unit_test(several_coroutines_take_turns), cmocka_unit_test(coroutines_survive_the_corpus),
+      cmocka_unit_test(coroutines_have_a_traceback),   cmocka_unit_test(memory_in_all_counts_from_nothing),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }

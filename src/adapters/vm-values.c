@@ -1,0 +1,184 @@
+/* Plain values to Lua and back; only inside a protected call. */
+#include "adapters/vm-inside.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include <math.h>
+#include <string.h>
+
+enum {
+  DEPTH_MAX = 32,               /* nesting of a result */
+  NODES_MAX = 1000000,          /* of a result: two references to one table, 32 deep, are 2^32 nodes */
+  BYTES_MAX = 64 * 1024 * 1024, /* of a result's strings: one long string may be there a thousand times */
+};
+
+#define EXACT_MAX (INT64_C(1) << 53)
+
+void vm_push(lua_State *L, const struct value *value)
+{
+  luaL_checkstack(L, 4, "value too deep");
+  switch (value->type) {
+  case VALUE_NIL:
+    lua_pushnil(L);
+    return;
+  case VALUE_BOOL:
+    lua_pushboolean(L, value->u.boolean);
+    return;
+  case VALUE_NUMBER:
+    /* Whole numbers become Lua's integers, which print as 47, not 47.0. */
+    if (value->u.number == floor(value->u.number) && fabs(value->u.number) <= (double)EXACT_MAX)
+      lua_pushinteger(L, (lua_Integer)value->u.number);
+    else
+      lua_pushnumber(L, value->u.number);
+    return;
+  case VALUE_STRING:
+    lua_pushlstring(L, value->u.string.bytes, value->u.string.length);
+    return;
+  case VALUE_LIST:
+    lua_createtable(L, (int)value->u.table.count, 0);
+    for (size_t i = 0; i < value->u.table.count; i++) {
+      vm_push(L, value->u.table.items[i]);
+      lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return;
+  case VALUE_MAP:
+    lua_createtable(L, 0, (int)value->u.table.count);
+    for (size_t i = 0; i < value->u.table.count; i++) {
+      vm_push(L, value->u.table.items[i]);
+      lua_setfield(L, -2, value->u.table.keys[i]);
+    }
+    return;
+  }
+}
+
+struct reader {
+  lua_State *L;
+  struct values *values;
+  size_t nodes, bytes;
+};
+
+static struct value *read_value(struct reader *reader, int depth);
+
+static size_t count_bytes(struct reader *reader, size_t length)
+{
+  reader->bytes += length;
+  if (reader->bytes > BYTES_MAX)
+    luaL_error(reader->L, "the result holds more than %d bytes of text", BYTES_MAX);
+  return length;
+}
+
+static struct value *read_list(struct reader *reader, lua_Integer count, int depth)
+{
+  struct value *list = value_list(reader->values);
+  for (lua_Integer i = 1; i <= count; i++) {
+    lua_rawgeti(reader->L, -1, i);
+    value_add(reader->values, list, read_value(reader, depth));
+    lua_pop(reader->L, 1);
+  }
+  return list;
+}
+
+struct member {
+  const char *key;
+  struct value *item;
+};
+
+static int by_key(const void *a, const void *b)
+{
+  return strcmp(((const struct member *)a)->key, ((const struct member *)b)->key);
+}
+
+/* Lua's order of keys differs from run to run; ours must not. */
+static void sort_members(struct value *map)
+{
+  struct member few[32], *members = few;
+  size_t count = map->u.table.count;
+  if (count > COUNT_OF(few))
+    members = must_alloc(count * sizeof *members);
+  for (size_t i = 0; i < count; i++)
+    members[i] = (struct member){map->u.table.keys[i], map->u.table.items[i]};
+  qsort(members, count, sizeof *members, by_key);
+  for (size_t i = 0; i < count; i++) {
+    map->u.table.keys[i] = members[i].key;
+    map->u.table.items[i] = members[i].item;
+  }
+  if (members != few)
+    free(members);
+}
+
+static struct value *read_map(struct reader *reader, int depth)
+{
+  lua_State *L = reader->L;
+  struct value *map = value_map(reader->values);
+  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
+    size_t length;
+    const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &length) : NULL;
+    if (key == NULL || strlen(key) != count_bytes(reader, length))
+      luaL_error(L, "a key of the result is not a text");
+    value_set_new(reader->values, map, key, read_value(reader, depth));
+  }
+  sort_members(map);
+  return map;
+}
+
+/* A table whose keys are exactly 1 to n, n > 0, is a list. */
+static lua_Integer list_length(lua_State *L)
+{
+  lua_Integer length = (lua_Integer)lua_rawlen(L, -1), members = 0;
+  if (length == 0)
+    return 0;
+  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
+    members++;
+  return members == length ? length : 0;
+}
+
+static struct value *read_table(struct reader *reader, int depth)
+{
+  if (depth >= DEPTH_MAX)
+    luaL_error(reader->L, "the result is nested more than %d deep", DEPTH_MAX);
+  luaL_checkstack(reader->L, 4, "result too deep");
+  lua_Integer length = list_length(reader->L);
+  return length > 0 ? read_list(reader, length, depth + 1) : read_map(reader, depth + 1);
+}
+
+/* The value on top of the stack, which stays there. */
+static struct value *read_value(struct reader *reader, int depth)
+{
+  lua_State *L = reader->L;
+  if (++reader->nodes > NODES_MAX)
+    luaL_error(L, "the result has more than %d values", NODES_MAX);
+  switch (lua_type(L, -1)) {
+  case LUA_TNIL:
+    return value_nil(reader->values);
+  case LUA_TBOOLEAN:
+    return value_bool(reader->values, lua_toboolean(L, -1) != 0);
+  case LUA_TNUMBER: {
+    lua_Integer integer = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : 0;
+    if (integer > EXACT_MAX || integer < -EXACT_MAX || !isfinite(lua_tonumber(L, -1)))
+      luaL_error(L, "the result holds a number that is too large");
+    return value_number(reader->values, lua_tonumber(L, -1));
+  }
+  case LUA_TSTRING: {
+    size_t length;
+    const char *bytes = lua_tolstring(L, -1, &length);
+    return value_bytes(reader->values, bytes, count_bytes(reader, length));
+  }
+  case LUA_TTABLE:
+    return read_table(reader, depth);
+  case LUA_TLIGHTUSERDATA:
+    if (lua_touserdata(L, -1) == NULL) /* cjson.null */
+      return value_nil(reader->values);
+    break;
+  default:
+    break;
+  }
+  luaL_error(L, "the result holds a %s, which is no plain value", luaL_typename(L, -1));
+  return NULL;
+}
+
+struct value *vm_read(lua_State *L, struct values *values)
+{
+  struct reader reader = {.L = L, .values = values};
+  return read_value(&reader, 0);
+}

@@ -1,0 +1,245 @@
+/* replay: what another ruleset would have said of a recorded day. Every decision that differs, grouped by rule, with
+ * counts and an example. Needs no configuration and sends nothing. */
+#include "adapters/json.h"
+#include "base/clock.h"
+#include "base/str.h"
+#include "cli/site.h"
+#include "cli/source.h"
+#include "intake/intake.h"
+#include "model/agent.h"
+
+#include <search.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { STATES_MAX = 64, GROUP_SIZE = 512, ANSWER_MAX = 64 * 1024 * 1024 };
+
+struct group {
+  char what[GROUP_SIZE]; /* "reasons.LUNCH -> rule "vip": preferred.be_right_back -> preferred.busy" */
+  size_t count;
+  char example[GROUP_SIZE]; /* of its first decision */
+};
+
+struct person {
+  char *name;
+  struct agent agent; /* only its contributions: who is in which state since when */
+};
+
+struct replay {
+  struct cli *cli;
+  struct json *json;
+  struct loop *loop;
+  struct ruleset *old, *new;
+  void *people; /* tree of tsearch() */
+  struct group *groups;
+  size_t group_count;
+  size_t events, stale, bad, differ, troubles;
+  struct decision decisions[2];
+  struct err err;
+};
+
+static int by_name(const void *a, const void *b)
+{
+  return strcmp(((const struct person *)a)->name, ((const struct person *)b)->name);
+}
+
+static struct person *person_of(struct replay *replay, const char *name)
+{
+  struct person key = {.name = (char *)name};
+  struct person **found = tfind(&key, &replay->people, by_name);
+  if (found != NULL)
+    return *found;
+  struct person *person = must_alloc(sizeof *person);
+  person->name = must_strdup(name);
+  list_init(&person->agent.names);
+  list_init(&person->agent.contributions);
+  must(tsearch(person, &replay->people, by_name) != NULL);
+  return person;
+}
+
+static void person_free(void *record)
+{
+  struct person *person = record;
+  struct list_node *list = &person->agent.contributions;
+  while (!list_empty(list)) {
+    struct list_node *node = list_first(list);
+    list_remove(node);
+    contribution_free(LIST_ENTRY(node, struct contribution, link));
+  }
+  free(person->name);
+  free(person);
+}
+
+static int more_first(const void *a, const void *b)
+{
+  const struct group *left = a, *right = b;
+  return left->count != right->count ? (left->count < right->count ? 1 : -1) : strcmp(left->what, right->what);
+}
+
+static void count_difference(struct replay *replay, const struct event *event)
+{
+  const struct decision *old = &replay->decisions[0], *new = &replay->decisions[1];
+  char what[GROUP_SIZE], at[CLOCK_TEXT_SIZE], before[DECISION_BRIEF_SIZE], after[DECISION_BRIEF_SIZE];
+  snprintf(
+      what, sizeof what, "%.150s -> %.150s: %s -> %s", old->rule, new->rule,
+      decision_brief(old->kind, old->session, old->preferred, old->hold_ms, before),
+      decision_brief(new->kind, new->session, new->preferred, new->hold_ms, after));
+  replay->differ++;
+  for (size_t i = 0; i < replay->group_count; i++)
+    if (strcmp(replay->groups[i].what, what) == 0) {
+      replay->groups[i].count++;
+      return;
+    }
+  replay->groups = must_realloc(replay->groups, (replay->group_count + 1) * sizeof *replay->groups);
+  struct group *group = &replay->groups[replay->group_count++];
+  *group = (struct group){.count = 1};
+  must(str_copy(group->what, sizeof group->what, what));
+  snprintf(
+      group->example, sizeof group->example, "%s %.100s %.80s%s%.80s (%.80s)", clock_rfc3339(event->at_ms, at),
+      event->agent, event->state, *event->reason == '\0' ? "" : " ", event->reason, event->ucc);
+}
+
+static bool decide(
+    struct replay *replay, struct ruleset *ruleset, const struct event *event, int64_t since_ms,
+    const struct rules_agent *seen, struct decision *decision)
+{
+  struct err trouble = ERR_INIT;
+  bool ok = ruleset_decide(ruleset, event, since_ms, event->at_ms, seen, decision, &trouble);
+  if (trouble.kind != ERR_NONE && replay->troubles++ == 0)
+    fprintf(stderr, "presenced: %s\n", trouble.text);
+  return ok;
+}
+
+static void on_event(void *context, const struct event *event, bool recording UNUSED)
+{
+  struct replay *replay = context;
+  struct agent *agent = &person_of(replay, event->agent)->agent;
+  struct contribution *contribution = agent_contribution(agent, event->ucc);
+  replay->events++;
+  if (contribution != NULL && event->at_ms < contribution->at_ms) {
+    replay->stale++;
+    return;
+  }
+  if (contribution == NULL) {
+    contribution = contribution_new(event->ucc);
+    list_add_tail(&agent->contributions, &contribution->link);
+  }
+  contribution_record(contribution, event->agent, event->state, event->reason, event->at_ms);
+  struct rules_agent_state states[STATES_MAX];
+  struct rules_agent seen = {.upn = event->agent, .states = states};
+  for (struct list_node *node = agent->contributions.next;
+       node != &agent->contributions && seen.state_count < STATES_MAX; node = node->next) {
+    const struct contribution *c = LIST_ENTRY(node, struct contribution, link);
+    states[seen.state_count++] = (struct rules_agent_state){c->ucc, c->state};
+  }
+  if (decide(replay, replay->old, event, contribution->since_ms, &seen, &replay->decisions[0]) &&
+      decide(replay, replay->new, event, contribution->since_ms, &seen, &replay->decisions[1]) &&
+      !decision_equal(&replay->decisions[0], &replay->decisions[1]))
+    count_difference(replay, event);
+}
+
+static void on_bad_line(void *context, const struct err *err)
+{
+  struct replay *replay = context;
+  replay->bad++;
+  fprintf(stderr, "presenced: %s; the line is skipped\n", err->text);
+}
+
+static void on_end(void *context, const struct err *err)
+{
+  struct replay *replay = context;
+  replay->err = *err;
+  loop_stop(replay->loop);
+}
+
+static void print_json(const struct replay *replay)
+{
+  struct values values = {0};
+  struct value *answer = value_map(&values), *list = value_list(&values);
+  value_set(&values, answer, "events", value_number(&values, (double)replay->events));
+  value_set(&values, answer, "stale", value_number(&values, (double)replay->stale));
+  value_set(&values, answer, "bad_lines", value_number(&values, (double)replay->bad));
+  value_set(&values, answer, "rule_errors", value_number(&values, (double)replay->troubles));
+  value_set(&values, answer, "differ", value_number(&values, (double)replay->differ));
+  for (size_t i = 0; i < replay->group_count; i++) {
+    struct value *group = value_map(&values);
+    value_set(&values, group, "what", value_string(&values, replay->groups[i].what));
+    value_set(&values, group, "count", value_number(&values, (double)replay->groups[i].count));
+    value_set(&values, group, "example", value_string(&values, replay->groups[i].example));
+    value_add(&values, list, group);
+  }
+  value_set(&values, answer, "differences", list);
+  struct buf text;
+  buf_init(&text, ANSWER_MAX);
+  json_write_pretty(&text, answer);
+  printf("%s\n", buf_text(&text));
+  buf_release(&text);
+  values_release(&values);
+}
+
+static void print(const struct replay *replay)
+{
+  printf(
+      "%zu events, %zu decisions differ (%zu late events, %zu lines that are no events, %zu rule errors)\n",
+      replay->events, replay->differ, replay->stale, replay->bad, replay->troubles);
+  for (size_t i = 0; i < replay->group_count; i++)
+    printf("%7zu  %s\n         e.g. %s\n", replay->groups[i].count, replay->groups[i].what, replay->groups[i].example);
+}
+
+static bool load(struct replay *replay, const char *old, const char *new, struct err *err)
+{
+  struct rules_limits limits = site_default_rules_limits();
+  replay->old = ruleset_load(old, &limits, 1, err);
+  replay->new = replay->old == NULL ? NULL : ruleset_load(new, &limits, 2, err);
+  replay->json = replay->new == NULL ? NULL : json_new(err);
+  replay->loop = replay->json == NULL ? NULL : loop_new(err);
+  return replay->loop != NULL;
+}
+
+static bool play(struct replay *replay, const char *events, struct err *err)
+{
+  struct source_options options = {.path = events};
+  struct source_callbacks callbacks = {replay, on_event, on_bad_line, on_end};
+  struct source *source = source_open(replay->loop, replay->json, &options, &callbacks, err);
+  if (source == NULL)
+    return false;
+  loop_run(replay->loop, NULL, NULL);
+  source_close(source);
+  if (replay->group_count > 1)
+    qsort(replay->groups, replay->group_count, sizeof *replay->groups, more_first);
+  *err = replay->err;
+  return err->kind == ERR_NONE;
+}
+
+int cli_replay(struct cli *cli)
+{
+  const char *events = cli_option(cli, "--events"), *new = cli_option(cli, "--rules");
+  const char *old = cli_option(cli, "--against");
+  struct replay *replay;
+  struct err err = ERR_INIT;
+  if (!cli_no_more(cli, 0, 0))
+    return EXIT_USAGE;
+  if (events == NULL || new == NULL) {
+    fprintf(
+        stderr, "presenced: replay: %s is missing; usage: presenced replay %s\n",
+        events == NULL ? "--events FILE" : "--rules NEW.lua", cli->usage);
+    return EXIT_USAGE;
+  }
+  replay = must_alloc(sizeof *replay);
+  replay->cli = cli;
+  int exit_code = EXIT_DONE;
+  if (!load(replay, old, new, &err) || !play(replay, events, &err))
+    exit_code = cli_fail(&err);
+  else if (cli->json)
+    print_json(replay);
+  else
+    print(replay);
+  tdestroy(replay->people, person_free);
+  ruleset_free(replay->old);
+  ruleset_free(replay->new);
+  json_free(replay->json);
+  loop_free(replay->loop);
+  free(replay->groups);
+  free(replay);
+  return exit_code;
+}

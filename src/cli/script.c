@@ -1,0 +1,249 @@
+/* script: runs a customer's script over the loop. While a daemon runs, what it publishes goes through that one's
+ * engine; else, and all that only asks, directly. */
+#include "script/script.h"
+#include "adapters/json.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "cli/direct.h"
+#include "cli/engine.h"
+#include "cli/site.h"
+#include "cli/transport.h"
+#include "intake/intake.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct runner {
+  struct cli *cli;
+  const char *path;
+  struct site site;
+  struct loop *loop;
+  struct transport *transport;
+  struct service *service;
+  struct direct *direct;
+  struct engine *engine; /* NULL: no daemon runs */
+  char *control, *by;    /* the daemon's socket; who publishes, for its status */
+  struct script *script;
+  struct loop_timer *wake;
+  struct loop_watch *interrupt, *terminate;
+  struct event *event; /* of read_event */
+  int signal;          /* that ended it, or 0 */
+  bool told;           /* that nothing is kept alive */
+  struct err err;
+};
+
+/* ---- the port */
+
+static void port_wake_at(void *context, int64_t at_ms)
+{
+  struct runner *runner = context;
+  loop_timer_at(runner->wake, at_ms);
+}
+
+static int64_t port_now(void *context UNUSED)
+{
+  return clock_now_ms();
+}
+
+static void port_log(void *context UNUSED, enum script_log level, const char *text)
+{
+  static const enum log_level levels[] = {LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG};
+  log_at(levels[level], "%s", text);
+}
+
+static void port_print(void *context UNUSED, const char *bytes, size_t length)
+{
+  fwrite(bytes, 1, length, stdout);
+  fflush(stdout); /* who waits for a line should have it; that it failed is seen at the end */
+}
+
+static void *port_submit(
+    void *context, const struct script_operation *operation, struct values *values, script_on_answer *on_answer,
+    void *answer_context)
+{
+  struct runner *runner = context;
+  if (runner->engine != NULL && engine_does(operation->kind))
+    return engine_submit(runner->engine, operation, values, on_answer, answer_context);
+  return direct_submit(runner->direct, operation, values, on_answer, answer_context);
+}
+
+static void port_cancel(void *context, void *request)
+{
+  struct runner *runner = context;
+  if (runner->engine == NULL || !engine_cancel(runner->engine, request))
+    direct_cancel(runner->direct, request);
+}
+
+/* The event as rules see it: times in seconds since 1970. */
+static struct value *event_value(struct values *values, const struct event *event)
+{
+  struct value *value = value_map(values), *attributes;
+  const struct {
+    const char *name, *text;
+  } texts[] = {{"agent", event->agent}, {"state", event->state}, {"reason", event->reason},
+               {"ucc", event->ucc},     {"id", event->id},       {"account", event->account}};
+  for (size_t i = 0; i < COUNT_OF(texts); i++)
+    if (*texts[i].text != '\0')
+      value_set(values, value, texts[i].name, value_string(values, texts[i].text));
+  value_set(values, value, "at", value_number(values, (double)event->at_ms / 1000));
+  intake_write_attributes(event, values, &attributes);
+  value_set(values, value, "attributes", attributes);
+  return value;
+}
+
+static bool port_read_event(
+    void *context, const char *bytes, size_t length, struct values *values, struct value **ret_event, struct err *err)
+{
+  struct runner *runner = context;
+  if (!intake_parse(runner->site.json, bytes, length, clock_now_ms(), runner->event, err))
+    return false;
+  *ret_event = event_value(values, runner->event);
+  return true;
+}
+
+/* ---- turns */
+
+static void on_turn(void *context)
+{
+  struct runner *runner = context;
+  if (runner->signal != 0)
+    return;
+  if (!service_turn(runner->service, &runner->err)) {
+    loop_stop(runner->loop);
+    return;
+  }
+  direct_turn(runner->direct);
+  script_turn(runner->script);
+  if (direct_published(runner->direct) && !runner->told) {
+    runner->told = true;
+    log_warn(
+        "%s publishes directly: no daemon keeps it alive, and each presence ends with its hold (default 1h)",
+        runner->path);
+  }
+  if (script_state(runner->script) != SCRIPT_RUNS)
+    loop_stop(runner->loop);
+}
+
+static void on_wake(void *context UNUSED) /* waking is all: a turn follows */
+{
+}
+
+static void on_signal(struct runner *runner, int number)
+{
+  runner->signal = number;
+  loop_stop(runner->loop);
+}
+
+static void on_interrupt(void *context)
+{
+  on_signal(context, SIGINT);
+}
+
+static void on_terminate(void *context)
+{
+  on_signal(context, SIGTERM);
+}
+
+/* ---- life */
+
+static bool start(struct runner *runner, const char *const *arguments, size_t count, struct err *err)
+{
+  if (!site_open(runner->cli, SITE_WITH_SECRETS, &runner->site, err))
+    return false;
+  if ((runner->loop = loop_new(err)) == NULL ||
+      (runner->transport = transport_new(runner->loop, &runner->site.config, err)) == NULL)
+    return false;
+  struct service_setup setup = {
+      .config = &runner->site.config,
+      .secrets = runner->site.secrets,
+      .rulesets = runner->site.rulesets,
+      .json = runner->site.json,
+      .ports = transport_ports(runner->transport)};
+  runner->service = service_new(&setup);
+  runner->direct = direct_new(runner->service, &runner->site.config, runner->site.json, runner->loop);
+  runner->control = site_control_path(&runner->site.config);
+  runner->by = must_alloc(strlen(runner->path) + sizeof "script ");
+  snprintf(runner->by, strlen(runner->path) + sizeof "script ", "script %s", runner->path);
+  runner->engine = engine_open(runner->loop, runner->control, runner->site.json, runner->by, err);
+  if (err->kind != ERR_NONE)
+    return false;
+  runner->wake = loop_timer_new(runner->loop, on_wake, runner);
+  runner->interrupt = loop_watch_signal(runner->loop, SIGINT, on_interrupt, runner);
+  runner->terminate = loop_watch_signal(runner->loop, SIGTERM, on_terminate, runner);
+  runner->event = must_alloc(sizeof *runner->event);
+  struct graph_port port = {
+      .context = runner,
+      .submit = port_submit,
+      .cancel = port_cancel,
+      .wake_at = port_wake_at,
+      .now = port_now,
+      .log = port_log,
+      .print = port_print,
+      .read_event = port_read_event};
+  struct script_limits limits = {SCRIPT_CPU_MS, SCRIPT_MEMORY_BYTES};
+  runner->script = script_open(runner->path, arguments, count, &limits, &port, err);
+  return runner->script != NULL;
+}
+
+/* The exit code. */
+static int finish(struct runner *runner)
+{
+  if (runner->signal != 0) {
+    fprintf(
+        stderr, "presenced: %s: ended by a signal; %zu operations under way were given up\n", runner->path,
+        script_under_way(runner->script));
+    return 128 + runner->signal;
+  }
+  if (runner->err.kind != ERR_NONE)
+    return cli_fail(&runner->err);
+  if (script_state(runner->script) == SCRIPT_FAILED) {
+    fprintf(stderr, "presenced: %s\n%s", script_err(runner->script)->text, script_traceback(runner->script));
+    return EXIT_FAILED;
+  }
+  if (ferror(stdout) != 0) {
+    fprintf(stderr, "presenced: %s: standard output: not all could be written\n", runner->path);
+    return EXIT_FAILED;
+  }
+  return script_state(runner->script) == SCRIPT_SAID_NO ? EXIT_FAILED : EXIT_DONE;
+}
+
+static void release(struct runner *runner)
+{
+  script_free(runner->script);
+  engine_close(runner->engine);
+  service_free(runner->service); /* its callbacks know the calls of `direct` */
+  direct_free(runner->direct);
+  loop_watch_free(runner->interrupt);
+  loop_watch_free(runner->terminate);
+  loop_timer_free(runner->wake);
+  transport_free(runner->transport);
+  loop_free(runner->loop);
+  free(runner->event);
+  free(runner->control);
+  free(runner->by);
+  if (runner->site.config.account_count > 0)
+    site_close(&runner->site);
+}
+
+int cli_script(struct cli *cli)
+{
+  struct err err = ERR_INIT;
+  if (cli->argc < 1 || cli->argv[0][0] == '-') {
+    must(!cli_no_more(cli, 1, 0)); /* says which of the two is wrong */
+    return EXIT_USAGE;
+  }
+  struct runner runner = {.cli = cli, .path = cli->argv[0], .err = ERR_INIT};
+  int exit_code;
+  if (start(&runner, (const char *const *)cli->argv + 1, (size_t)cli->argc - 1, &err)) {
+    loop_again(runner.loop); /* the first turn */
+    loop_run(runner.loop, on_turn, &runner);
+    exit_code = finish(&runner);
+  } else {
+    exit_code = cli_fail(&err);
+  }
+  release(&runner);
+  return exit_code;
+}

@@ -1,0 +1,110 @@
+/* Scripts (interface 5): Lua that does things. A script runs in a coroutine in a VM of its own; a primitive yields a
+ * request, and the script goes on when the answer is there. Nothing here waits: script_turn() runs what can run.
+ *
+ * The room knows neither sockets nor the engine: what a primitive asks for goes through a struct graph_port, whose
+ * owner decides whether a publish is sent to Graph or becomes an override in the engine.
+ *
+ * Limits: each slice, from one answer to the next request, has `cpu_ms`; the whole state has `memory_bytes`. Beyond
+ * them the script ends, which no pcall of its own can stop. */
+#ifndef SCRIPT_SCRIPT_H
+#define SCRIPT_SCRIPT_H
+
+#include "base/err.h"
+#include "base/value.h"
+#include "model/presence.h"
+
+enum {
+  SCRIPT_SOURCE_MAX = 1024 * 1024,         /* bytes of a script file */
+  SCRIPT_CPU_MS = 1000,                    /* of a slice */
+  SCRIPT_MEMORY_BYTES = 128 * 1024 * 1024, /* of the whole script */
+  SCRIPT_CONCURRENCY = 20,                 /* of graph.each, when it is not said */
+  SCRIPT_CONCURRENCY_MAX = 100,
+  SCRIPT_TASKS_MAX = 1000,           /* coroutines alive at once */
+  SCRIPT_FILES_MAX = 16,             /* open at once by events() and rows() */
+  SCRIPT_RECORD_MAX = 64 * 1024,     /* bytes of one event or row */
+  SCRIPT_SLEEP_MAX_S = 24 * 60 * 60, /* of one sleep() */
+  SCRIPT_UPN_SIZE = 321,
+  SCRIPT_WHY_SIZE = 257,
+  SCRIPT_CODE_SIZE = 64,
+};
+
+enum script_operation_kind {
+  SCRIPT_AUTH,     /* -> {account, tenant, roles, expires_in} */
+  SCRIPT_LOOKUP,   /* -> {id, upn, display_name, account_enabled, user_type} */
+  SCRIPT_PUBLISH,  /* -> true */
+  SCRIPT_CLEAR,    /* -> true */
+  SCRIPT_RELEASE,  /* -> true */
+  SCRIPT_PRESENCE, /* -> {availability, activity, message} */
+};
+
+struct script_operation {
+  enum script_operation_kind kind;
+  char name[SCRIPT_UPN_SIZE]; /* UPN or object id; of SCRIPT_AUTH an account's id, "" for the first */
+  enum presence presence;     /* of SCRIPT_PUBLISH */
+  int64_t hold_ms;            /* of SCRIPT_PUBLISH and SCRIPT_CLEAR; -1: not said */
+  char why[SCRIPT_WHY_SIZE];  /* likewise, or "" */
+};
+
+/* What a primitive gives the script. */
+struct script_answer {
+  struct value *value;         /* in the arena that came with the operation; NULL: it failed, for these reasons: */
+  char code[SCRIPT_CODE_SIZE]; /* a word to compare with: "no_such_user", "throttled", ... */
+  struct err message;          /* a sentence */
+  int status;                  /* HTTP status; 0: there was no answer */
+  int64_t retry_after_ms;      /* -1: nothing was said */
+};
+typedef void script_on_answer(void *context, const struct script_answer *answer);
+
+enum script_log { SCRIPT_LOG_ERROR, SCRIPT_LOG_WARN, SCRIPT_LOG_INFO, SCRIPT_LOG_DEBUG };
+
+struct graph_port {
+  void *context;
+  /* Starts an operation, which is copied. on_answer is called once, never before this returns, unless it is cancelled;
+   * it may make the answer's value in `values`. Returns what cancel() takes. */
+  void *(*submit)(
+      void *context, const struct script_operation *operation, struct values *values, script_on_answer *on_answer,
+      void *answer_context);
+  /* on_answer is not called any more and `values` not touched; what was sent is sent. */
+  void (*cancel)(void *context, void *request);
+  /* Asks for a script_turn() at that moment; replaces the earlier one. CLOCK_NEVER: not at all. */
+  void (*wake_at)(void *context, int64_t at_ms);
+  int64_t (*now)(void *context);
+  void (*log)(void *context, enum script_log level, const char *text);
+  void (*print)(void *context, const char *bytes, size_t length); /* what the script prints, with its line ends */
+  /* An event's bytes, checked, as the table that rules see. */
+  bool (*read_event)(
+      void *context, const char *bytes, size_t length, struct values *values, struct value **ret_event,
+      struct err *err);
+};
+
+struct script_limits {
+  int64_t cpu_ms;
+  size_t memory_bytes;
+};
+
+struct script;
+
+/* Reads and compiles the file; nothing of it runs before the first turn. `arguments` become arg[1] and so on. The port
+ * is copied; what it points to must outlive the script. */
+struct script *script_open(
+    const char *path, const char *const *arguments, size_t count, const struct script_limits *limits,
+    const struct graph_port *port, struct err *err) MUST_CHECK;
+/* Cancels what is under way. NULL is fine. */
+void script_free(struct script *script);
+
+enum script_state {
+  SCRIPT_RUNS,
+  SCRIPT_DONE,
+  SCRIPT_SAID_NO, /* it ended well and returned false: what was asked for is not so */
+  SCRIPT_FAILED,
+};
+/* Runs every coroutine that can go on, once. */
+void script_turn(struct script *script);
+enum script_state script_state(const struct script *script);
+/* Of a failed one: what, with the author's file and line; and the traceback, over every coroutine in between. */
+const struct err *script_err(const struct script *script);
+const char *script_traceback(const struct script *script);
+/* Operations that wait for their answer. */
+size_t script_under_way(const struct script *script);
+
+#endif
