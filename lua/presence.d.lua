@@ -316,7 +316,7 @@ days = nil
 ---@deprecated
 debug = nil
 
----Not available: a ruleset is one file; write the function here.
+---Not available: a ruleset reads no code; write the function here, or build on a ruleset with extends.
 ---@deprecated
 dofile = nil
 
@@ -332,7 +332,7 @@ io = nil
 ---@deprecated
 load = nil
 
----Not available: a ruleset is one file; write the function here.
+---Not available: a ruleset reads no code; write the function here, or build on a ruleset with extends.
 ---@deprecated
 loadfile = nil
 
@@ -356,7 +356,7 @@ next = nil
 ---@deprecated
 os = nil
 
----Not available: a ruleset is one file; write the function here.
+---Not available: a ruleset reads no code; write the function here, or build on a ruleset with extends.
 ---@deprecated
 package = nil
 
@@ -380,7 +380,7 @@ rawlen = nil
 ---@deprecated
 rawset = nil
 
----Not available: a ruleset is one file; write the function here.
+---Not available: a ruleset reads no code; write the function here, or build on a ruleset with extends.
 ---@deprecated
 require = nil
 

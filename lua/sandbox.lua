@@ -17,11 +17,11 @@ local PART_MAX = 1024        -- ... and bytes of what it searches for
 -- Names that rules do not get, and what to do instead.
 sandbox.withheld = {
   print = { "a rule has no output", "run presenced eval to see what it decides" },
-  require = { "a ruleset is one file", "write the function here" },
+  require = { "a ruleset reads no code", "write the function here, or build on a ruleset with extends" },
   load = { "a rule is read when the file is loaded, not made while it runs", "write the function here" },
   loadstring = { "a rule is read when the file is loaded, not made while it runs", "write the function here" },
-  dofile = { "a ruleset is one file", "write the function here" },
-  loadfile = { "a ruleset is one file", "write the function here" },
+  dofile = { "a ruleset reads no code", "write the function here, or build on a ruleset with extends" },
+  loadfile = { "a ruleset reads no code", "write the function here, or build on a ruleset with extends" },
   os = { "a rule has no clock and starts nothing; the same event must give the same decision", "use event.at" },
   io = { "a rule reads and writes no files", "put the values into the ruleset" },
   debug = { "it reaches around every limit", "do without" },
@@ -35,7 +35,7 @@ sandbox.withheld = {
   rawlen = { "rules have no metatables to go around", "use #" },
   collectgarbage = { "a full collection cannot be stopped by the time limit", "do without" },
   next = { "its order differs from run to run", "use pairs, which goes in the order of the keys" },
-  package = { "a ruleset is one file", "write the function here" },
+  package = { "a ruleset reads no code", "write the function here, or build on a ruleset with extends" },
   between = { "it is a condition", 'write when = { between = "08:00-18:00" }' },
   days = { "it is a condition", 'write when = { days = "Mon-Fri" }' },
   test = { "tests are a list in the ruleset", 'write tests = { { "lunch", { state = "Ready" }, teams.available } }' },

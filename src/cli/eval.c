@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "cli/cli.h"
+#include "cli/site.h"
 #include "graph/graph.h"
 #include "intake/intake.h"
 #include "model/agent.h"
@@ -17,9 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Without a config.xml its defaults hold: DecisionTime, LoadTime, DecisionMemory, LoadMemory, Lease. */
-static const struct rules_limits default_limits = {5, 1000, 4 * 1024 * 1024, 32 * 1024 * 1024};
-#define DEFAULT_LEASE_MS CLOCK_HOUR
+#define DEFAULT_LEASE_MS CLOCK_HOUR /* without a config.xml */
 
 /* Stand for what only the directory and config.xml know. */
 #define SOME_USER "00000000-0000-0000-0000-000000000000"
@@ -460,7 +459,8 @@ static bool decide(struct eval *eval, struct err *err)
 
 static bool run(struct eval *eval, const char *rules, const char *event, const char *client, struct err *err)
 {
-  eval->ruleset = ruleset_load(rules, &default_limits, 1, err);
+  struct rules_limits limits = site_default_rules_limits();
+  eval->ruleset = ruleset_load(rules, &limits, 1, err);
   eval->json = eval->ruleset == NULL ? NULL : json_new(err);
   if (eval->json == NULL || !read_event(eval, event, err))
     return false;

@@ -11,10 +11,11 @@ struct rules_limits site_rules_limits(const struct config *config)
       config->decision_cpu_ms, config->load_cpu_ms, config->decision_memory_bytes, config->load_memory_bytes};
 }
 
-/* DecisionTime, LoadTime, DecisionMemory, LoadMemory. */
 struct rules_limits site_default_rules_limits(void)
 {
-  return (struct rules_limits){5, 1000, 4 * 1024 * 1024, 32 * 1024 * 1024};
+  struct config config;
+  config_defaults(&config);
+  return site_rules_limits(&config);
 }
 
 static bool open_secrets(const struct cli *cli, struct site *site, struct err *err)

@@ -355,6 +355,7 @@ void config_release(struct config *config)
   free(config->ca_file);
   free(config->proxy);
   free(config->key_file);
+  free(config->shadow);
   *config = (struct config){0};
 }
 
@@ -381,4 +382,10 @@ const struct config_account *config_account_for(const struct config *config, con
         return account;
   }
   return others;
+}
+
+void config_defaults(struct config *ret_config)
+{
+  *ret_config = (struct config){0};
+  option_defaults(ELEMENT_PUBLISHER, ret_config);
 }

@@ -58,6 +58,8 @@ enum config_purpose {
  * else presenced.db in the working directory. */
 bool config_load(const char *path, enum config_purpose purpose, struct config *ret_config, struct err *err) MUST_CHECK;
 void config_release(struct config *config);
+/* The publisher's limits as they are without a config.xml; nothing else is set, and nothing needs a release. */
+void config_defaults(struct config *ret_config);
 
 const struct config_account *config_account_by_id(const struct config *config, const char *id);
 /* The account that serves this UPN, by what follows the last `@`; NULL when none does. Without an `@`, only an account
