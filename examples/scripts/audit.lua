@@ -7,7 +7,7 @@ local path = arg[1] or error("usage: presenced script audit.lua EXPECTED.csv", 0
 
 local expected = {}
 for row, line in assert(rows(path)) do
-  if row.upn == "" or row.presence == "" then
+  if (row.upn or "") == "" or (row.presence or "") == "" then
     error(("%s:%d: the columns upn and presence must be filled in"):format(path, line), 0)
   end
   expected[#expected + 1] = row

@@ -8,7 +8,7 @@ local path = arg[1] or error("usage: presenced script closing_time.lua AGENTS.cs
 
 local people = {}
 for row in assert(rows(path)) do
-  people[#people + 1] = row.upn
+  people[#people + 1] = row.upn or error("the list has no column upn; write upn in its first line", 0)
 end
 
 local _, failed = graph.each(people, function(upn)

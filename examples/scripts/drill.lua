@@ -10,7 +10,7 @@ end
 
 local team = {}
 for row in assert(rows(path)) do
-  team[#team + 1] = row.upn
+  team[#team + 1] = row.upn or error("the list has no column upn; write upn in its first line", 0)
 end
 
 local function all(what, action)

@@ -10,6 +10,9 @@ local path = arg[1] or error("usage: presenced script import_agents.lua AGENTS.c
 local agents = {}
 for row, line in assert(rows(path)) do
   row.line = line
+  if not row.upn then
+    error(("%s:1: there is no column upn"):format(path), 0)
+  end
   agents[#agents + 1] = row
 end
 

@@ -243,8 +243,8 @@ bool control_ask(
     loop_run(loop, on_turn, NULL);
     if (question.err.kind != ERR_NONE)
       err_set(
-          err, ERR_NET, "%s: no daemon answers (%s); is presenced running with this config.xml, and are you its user?",
-          path, question.err.text);
+          err, ERR_NET, "%s: no daemon answers; is presenced running with this config.xml, and are you its user?",
+          path);
   }
   bool ok = client != NULL && question.err.kind == ERR_NONE;
   http_client_free(client);

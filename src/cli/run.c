@@ -68,6 +68,8 @@ static void on_input_end(void *context, const struct err *err)
 {
   struct daemon *daemon = context;
   daemon->input_ended = true;
+  if (!daemon->until_idle)
+    log_warn("the events have come to their end; what is shown is kept up, but nothing new will come");
   if (err->kind != ERR_NONE) {
     log_error("%s", err->text);
     daemon->bad_lines++;
