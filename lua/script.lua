@@ -290,6 +290,16 @@ local function pick(from, names)
   return picked
 end
 
+-- Lua's table functions run in C for as long as a metatable makes a table look long: scripts' own tables have none.
+local function plain(name, fn)
+  return function(list, ...)
+    if debug.getmetatable(list) then
+      error("table." .. name .. " takes a table without a metatable", 2)
+    end
+    return fn(list, ...)
+  end
+end
+
 local function library_of_strings()
   local strings = pick(string, "byte char format len lower upper reverse sub pack unpack packsize")
   strings.find = function(text, pattern, start, plain)
@@ -366,7 +376,10 @@ end
 
 local function environment(arguments, names)
   local strings = library_of_strings()
-  local tables = pick(table, "concat insert pack remove sort unpack")
+  local tables = { pack = table.pack }
+  for _, name in ipairs({ "concat", "insert", "remove", "sort", "unpack" }) do
+    tables[name] = plain(name, table[name])
+  end
   tables.move = careful_move
   local env = {
     assert = assert, error = error, getmetatable = getmetatable, ipairs = ipairs, next = next, pairs = pairs,

@@ -65,22 +65,33 @@ struct files *files_new(struct loop *loop, void (*on_change)(void *context), voi
   return files;
 }
 
-static void forget(struct files *files)
+static bool has_folder(const struct watched *watched, size_t count, int folder)
 {
-  for (size_t i = 0; i < files->count; i++) {
-    (void)inotify_rm_watch(files->fd, files->watched[i].folder); /* gone with its folder, or by a neighbour, already */
-    free(files->watched[i].name);
+  for (size_t i = 0; i < count; i++)
+    if (watched[i].folder == folder)
+      return true;
+  return false;
+}
+
+/* Drops what was watched, but the folders that still are: events that wait to be read bear their number. */
+static void forget(struct files *files, struct watched *old, size_t count)
+{
+  for (size_t i = 0; i < count; i++) {
+    if (!has_folder(files->watched, files->count, old[i].folder))
+      (void)inotify_rm_watch(files->fd, old[i].folder); /* gone with its folder, or by a neighbour, already */
+    free(old[i].name);
   }
-  free(files->watched);
-  files->watched = NULL;
-  files->count = 0;
+  free(old);
 }
 
 void files_free(struct files *files)
 {
   if (files == NULL)
     return;
-  forget(files);
+  struct watched *old = files->watched;
+  size_t count = files->count;
+  files->count = 0;
+  forget(files, old, count);
   loop_watch_free(files->readable);
   loop_timer_free(files->quiet);
   close(files->fd);
@@ -90,8 +101,10 @@ void files_free(struct files *files)
 bool files_watch(struct files *files, const char *const *paths, size_t count, struct err *err)
 {
   bool ok = true;
-  forget(files);
+  struct watched *old = files->watched;
+  size_t old_count = files->count;
   files->watched = must_alloc(count * sizeof *files->watched);
+  files->count = 0;
   for (size_t i = 0; i < count; i++) {
     char *folder = must_strdup(paths[i]);
     char *slash = strrchr(folder, '/');
@@ -106,5 +119,6 @@ bool files_watch(struct files *files, const char *const *paths, size_t count, st
       ok = err_set(err, ERR_CONFIG, "%s: its folder cannot be watched: %s; reload by hand", paths[i], strerror(errno));
     free(folder);
   }
+  forget(files, old, old_count);
   return ok;
 }

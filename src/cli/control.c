@@ -4,9 +4,13 @@
 #include "adapters/json.h"
 #include "api/api.h"
 #include "base/clock.h"
+#include "base/str.h"
 #include "cli/reload.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { MAX_HEADER = 8 * 1024, MAX_BODY = 64 * 1024 };
@@ -258,4 +262,18 @@ void control_add_agent(struct buf *target, const char *name)
   buf_add_str(target, "/v1/agents/");
   for (; *name != '\0'; name++)
     buf_addf(target, "%%%02X", (unsigned)(unsigned char)*name);
+}
+
+enum control_daemon control_find(const char *path)
+{
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0 || !str_copy(address.sun_path, sizeof address.sun_path, path)) {
+    if (fd >= 0)
+      close(fd);
+    return CONTROL_NO_DAEMON; /* nobody can listen on such a path either */
+  }
+  int failure = connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 ? 0 : errno;
+  close(fd);
+  return failure == ENOENT || failure == ECONNREFUSED ? CONTROL_NO_DAEMON : CONTROL_DAEMON;
 }

@@ -22,6 +22,9 @@ bool control_ask(
     const char *path, const char *method, const char *target, const char *body, int *ret_status, struct buf *ret_body,
     struct err *err) MUST_CHECK;
 
+/* Does anybody listen there? One that listens and does not answer, or not to us, counts: nobody goes past it. */
+enum control_daemon { CONTROL_NO_DAEMON, CONTROL_DAEMON };
+enum control_daemon control_find(const char *path);
 /* "/v1/agents/NAME", percent-encoded. */
 void control_add_agent(struct buf *target, const char *name);
 

@@ -33,13 +33,7 @@ struct call {
 
 struct engine *engine_open(struct loop *loop, const char *path, struct json *json, const char *by, struct err *err)
 {
-  struct err nobody = ERR_INIT;
-  struct buf status;
-  int code = 0;
-  buf_init(&status, 1024 * 1024);
-  bool runs = control_ask(path, "GET", "/v1/status", NULL, &code, &status, &nobody) && code == 200;
-  buf_release(&status);
-  if (!runs)
+  if (control_find(path) == CONTROL_NO_DAEMON)
     return NULL;
   struct http_client_options options = {
       .user_agent = "presenced/" PRESENCED_VERSION,
@@ -130,7 +124,9 @@ void *engine_submit(
   control_add_agent(&url, operation->name);
   buf_add_str(&url, "/override");
   bool release = operation->kind == SCRIPT_RELEASE;
-  snprintf(by, sizeof by, "%s%s%s", engine->by, *operation->why == '\0' ? "" : ": ", operation->why);
+  char whole[8192];
+  snprintf(whole, sizeof whole, "%.4000s%s%s", engine->by, *operation->why == '\0' ? "" : ": ", operation->why);
+  str_cut(by, sizeof by, whole);
   if (!release)
     engine_write_override(
         &body, operation->kind == SCRIPT_CLEAR ? "clear" : presence_str(operation->presence),

@@ -15,16 +15,14 @@
 enum asked { ASKED_DONE, ASKED_FAILED, ASKED_NO_DAEMON };
 
 static bool ask(
-    const struct site *site, const char *method, const char *upn, const char *body, struct buf *answer, int *ret_status,
+    const char *path, const char *method, const char *upn, const char *body, struct buf *answer, int *ret_status,
     struct err *err)
 {
   struct buf target;
   buf_init(&target, 4096);
   control_add_agent(&target, upn);
   buf_add_str(&target, "/override");
-  char *path = site_control_path(&site->config);
   bool ok = control_ask(path, method, buf_text(&target), body, ret_status, answer, err);
-  free(path);
   buf_release(&target);
   return ok;
 }
@@ -40,14 +38,19 @@ static enum asked ask_daemon(struct cli *cli, const char *upn, const char *body,
   if (!site_open(cli, SITE_CONFIG, &site, err))
     return ASKED_FAILED;
   buf_init(&answer, 64 * 1024);
+  char *path = site_control_path(&site.config);
   enum asked asked = ASKED_DONE;
-  if (!ask(&site, body == NULL ? "DELETE" : "PUT", upn, body, &answer, &status, err)) {
+  if (control_find(path) == CONTROL_NO_DAEMON) {
     asked = ASKED_NO_DAEMON;
+    err_set(err, ERR_NET, "%s: no daemon answers; is presenced running with this config.xml?", path);
+  } else if (!ask(path, body == NULL ? "DELETE" : "PUT", upn, body, &answer, &status, err)) {
+    asked = ASKED_FAILED;
   } else if (status != 200) {
     asked = ASKED_FAILED;
     if (json_parse(site.json, buf_text(&answer), answer.length, &values, &problem, err))
       err_set(err, ERR_INPUT, "%s: %s", upn, value_get_text(problem, "detail", "the daemon refuses"));
   }
+  free(path);
   values_release(&values);
   buf_release(&answer);
   site_close(&site);

@@ -118,6 +118,7 @@ static void take_over(struct stand *stand, const struct decision *decision, int6
 void contribution_apply(struct contribution *contribution, const struct decision *decision, int64_t now)
 {
   int64_t due_ms = contribution->since_ms + decision->delay_ms;
+  (void)contribution_ripen(contribution, now); /* what was due by now stood, though nobody had looked */
   stand_release(&contribution->pending);
   contribution->pending_ms = CLOCK_NEVER;
   contribution->recheck_ms = decision->recheck_ms;

@@ -286,8 +286,12 @@ static void read_file(struct task *task, const struct value *request)
   double number = value_get_number(request, "file", 0);
   struct err err = ERR_INIT;
   struct value *records = NULL;
-  /* Only iterators of ours ask, and only until the end of their file. */
-  must(number >= 1 && number <= SCRIPT_FILES_MAX && script->files[(size_t)number - 1] != NULL);
+  must(number >= 1 && number <= SCRIPT_FILES_MAX); /* only iterators of ours ask */
+  if (script->files[(size_t)number - 1] == NULL) {
+    /* Two coroutines may share an iterator: the other one has met the end. */
+    answer(task, script_answer_value(&task->arena, value_list(&task->arena)));
+    return;
+  }
   struct script_file **file = &script->files[(size_t)number - 1];
   bool ok = script_file_next(*file, &script->port, &task->arena, &records, &err);
   if (!ok || value_count(records) == 0) {

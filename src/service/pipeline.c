@@ -159,6 +159,8 @@ bool service_override(struct service *service, const char *name, const struct se
   if (!str_copy(folded, sizeof folded, name))
     return err_set(err, ERR_INPUT, "%.40s...: too long for a user name", name);
   str_trim(str_lower(folded));
+  if (strchr(folded, '@') == NULL && !str_is_guid(folded))
+    return err_set(err, ERR_INPUT, "%s: neither a UPN nor an object id; write name@domain", name);
   int account = account_of(service, folded, "");
   if (account == AGENT_NO_ACCOUNT)
     return err_set(err, ERR_INPUT, "%s: no account serves %s; add it to an Account's Domains", name, suffix_of(folded));
@@ -170,10 +172,13 @@ bool service_override(struct service *service, const char *name, const struct se
       .session = given->session, .preferred = given->preferred, .hold_ms = given->hold_ms, .recheck_ms = CLOCK_NEVER};
   bool clears = given->session == PRESENCE_NONE && given->preferred == PRESENCE_NONE;
   decision.kind = clears ? DECISION_CLEAR : DECISION_SHOW;
-  snprintf(decision.rule, sizeof decision.rule, "override by %s", given->by);
+  char rule[1024];
+  snprintf(rule, sizeof rule, "override by %.900s", given->by);
+  str_cut(decision.rule, sizeof decision.rule, rule);
   contribution_record(contribution, folded, clears ? "clear" : "publish", "", now);
   contribution_apply(contribution, &decision, now);
   store_touch_contribution(service->setup.store, agent, contribution);
+  agent->by_new_rules = false;
   pipeline_free_parked(service, agent);
   pipeline_settle(service, agent, now);
   return true;
@@ -191,6 +196,7 @@ bool service_release(struct service *service, const char *name)
     return false;
   end_override(service, found->agent);
   store_touch(service->setup.store, found->agent);
+  found->agent->by_new_rules = false;
   pipeline_settle(service, found->agent, service_now(service));
   return true;
 }
@@ -264,6 +270,7 @@ enum service_taken service_event(struct service *service, const struct event *gi
   }
   if (contribution == NULL)
     contribution = store_contribution_new(store, agent, event->ucc);
+  (void)contribution_ripen(contribution, now);
   enum decision_kind before = contribution->stand.kind;
   record_event(contribution, event);
   service->accepted++;
@@ -344,8 +351,10 @@ static void wait_until(struct service *service, struct agent *agent, bool differ
 static int64_t pass_time(struct service *service, struct agent *agent, int64_t now)
 {
   int64_t next = CLOCK_NEVER;
+  bool log_on = false;
   for (struct list_node *node = agent->contributions.next; node != &agent->contributions; node = node->next) {
     struct contribution *contribution = LIST_ENTRY(node, struct contribution, link);
+    enum decision_kind before = contribution->stand.kind;
     if (contribution_ripen(contribution, now))
       store_touch_contribution(service->setup.store, agent, contribution);
     if (now >= contribution->recheck_ms)
@@ -354,6 +363,13 @@ static int64_t pass_time(struct service *service, struct agent *agent, int64_t n
       contribution->recheck_ms = now + CLOCK_MINUTE;
     if (contribution->recheck_ms < next)
       next = contribution->recheck_ms;
+    log_on = log_on || (before == DECISION_CLEAR && contribution->stand.kind == DECISION_SHOW);
+  }
+  const struct contribution *override = override_of(agent);
+  if (override != NULL && ((log_on && override->stand.kind == DECISION_CLEAR) ||
+                           now >= override->stand.from_ms + override->stand.hold_ms)) {
+    end_override(service, agent);
+    store_touch(service->setup.store, agent);
   }
   return next;
 }

@@ -1,8 +1,9 @@
 """publish, clear and release while a daemon runs: its engine keeps them up, above every contact centre."""
 
+import socket
 import subprocess
 
-from conftest import command, wait_until
+from conftest import BIN, command, wait_until
 
 AGENT = "agent001@contoso.com"
 READY = {"agent": AGENT, "state": "Ready"}
@@ -83,3 +84,28 @@ def test_no_ucc_may_pose_as_one(sim, make_presenced, write_events):
     presenced = make_presenced(sim, events=write_events({**READY, "ucc": "(override)"}), until_idle=True)
     assert presenced.wait() == 3
     assert "/ucc: names in parentheses are our own" in presenced.err
+
+
+def test_log_on_with_a_delay(sim, make_presenced):
+    """The delay's end is the log-on."""
+    (sim.folder / "rules.lua").write_text(
+        'ruleset { states = { Ready = teams.available { delay = "1s" }, LoggedOff = clear } }\n')
+    sim.change_config(lambda xml: xml.replace('State="', 'Rules="rules.lua" State="'))
+    presenced = make_presenced(sim, events="-", stdin=subprocess.PIPE)
+    presenced.wait_for("runs")
+    assert ask(sim, "clear", AGENT, "--for", "8h").code == 0
+    presenced.send(READY)
+    shows(sim, AVAILABLE)
+
+
+def test_an_engine_that_does_not_answer_is_not_passed_by(sim):
+    """Somebody listens at the control socket, and hangs up: nothing is sent behind his back."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(sim.folder / "control.sock"))
+        listener.listen()
+        with subprocess.Popen([BIN / "presenced", "publish", AGENT, "busy", "-c", sim.config], stderr=subprocess.PIPE) as process:
+            for _ in range(2):  # one to see who is there, one to ask
+                listener.accept()[0].close()
+            assert process.wait(30) == 1
+            assert b"no daemon answers" in process.stderr.read()
+    assert sim.counters()["actions"]["setPresence"] == 0

@@ -504,3 +504,25 @@ end
     assert run("agent001@contoso.com", "release").out.startswith("true")
     wait_until(lambda: sim.shown("agent001@contoso.com") == ("Available", "Available"), "the contact centre counts again")
     assert "there is no override on this agent" in run("agent001@contoso.com", "release").out
+
+
+@pytest.mark.parametrize("line", [
+    'table.concat(setmetatable({}, { __index = table.concat }), "", 1, 1 << 53)',
+    'table.insert(setmetatable({}, { __len = function() return 1 << 60 end }), 1, "x")',
+    'table.remove(setmetatable({}, { __len = function() return 1 << 60 end }), 1)',
+    'table.unpack(setmetatable({}, { __len = function() return 1 << 60 end }))',
+])
+def test_no_table_looks_longer_than_it_is(sim, tmp_path, line):
+    """Inside Lua's own C functions no limit is seen."""
+    script = tmp_path / "t.lua"
+    script.write_text(line + "\n")
+    result = command("script", script, "-c", sim.config)
+    assert result.code == 1 and "t.lua:1: table." in result.err and "without a metatable" in result.err, result
+
+
+def test_coroutines_that_share_an_iterator(sim, tmp_path):
+    (tmp_path / "empty.ndjson").write_text("")
+    script = tmp_path / "t.lua"
+    script.write_text('local it = events("empty.ndjson")\ngraph.each({ 1, 2 }, function() return it() end)\nprint("done")\n')
+    result = command("script", script, "-c", sim.config, cwd=tmp_path)
+    assert result.code == 0 and result.out == "done\n", result
