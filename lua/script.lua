@@ -291,7 +291,7 @@ local function pick(from, names)
 end
 
 -- Lua's table functions run in C for as long as a metatable makes a table look long: scripts' own tables have none.
-local function plain(name, fn)
+local function plain_table(name, fn)
   return function(list, ...)
     if debug.getmetatable(list) then
       error("table." .. name .. " takes a table without a metatable", 2)
@@ -378,7 +378,7 @@ local function environment(arguments, names)
   local strings = library_of_strings()
   local tables = { pack = table.pack }
   for _, name in ipairs({ "concat", "insert", "remove", "sort", "unpack" }) do
-    tables[name] = plain(name, table[name])
+    tables[name] = plain_table(name, table[name])
   end
   tables.move = careful_move
   local env = {

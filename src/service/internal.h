@@ -1,5 +1,6 @@
 /* What the files of this room share: service.c (the turn), pipeline.c (events and outcomes), identity.c (names and
- * lookups), app.c (token, gate, requests), status.c (views), tally.c (bounded counts by text). */
+ * lookups), app.c (token, gate, requests), status.c (views), tally.c (bounded counts by text),
+ * override.c and change.c (overrides; a change of the rules). */
 #ifndef SERVICE_INTERNAL_H
 #define SERVICE_INTERNAL_H
 
@@ -143,6 +144,17 @@ void pipeline_event_of(struct service *service, const struct contribution *contr
 enum { RULES_STATES_MAX = 64 }; /* UCCs of one agent that a rule function sees */
 struct rules_agent pipeline_agent_for_rules(
     const struct agent *agent, struct rules_agent_state states[RULES_STATES_MAX]);
+
+/* The index of the account that serves the agent, or AGENT_NO_ACCOUNT; account "" is found by the domain. */
+int pipeline_account_of(const struct service *service, const char *agent, const char *account);
+const char *pipeline_suffix_of(const char *agent); /* behind the last "@"; "" without one */
+
+/* override.c */
+struct contribution *override_of(const struct agent *agent); /* or NULL */
+void override_end(struct service *service, struct agent *agent);
+/* A clear-override ends when the agent logs on: when a UCC that said nothing begins to say something. */
+void override_notice_log_on(
+    struct service *service, struct agent *agent, const struct contribution *contribution, enum decision_kind before);
 
 /* change.c */
 /* Decides the next slice again. True: there is more. */

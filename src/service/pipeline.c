@@ -18,13 +18,13 @@
 
 /* ---- event to decision */
 
-static const char *suffix_of(const char *agent)
+const char *pipeline_suffix_of(const char *agent)
 {
   const char *at = strrchr(agent, '@');
   return at == NULL ? "" : at + 1;
 }
 
-static int account_of(const struct service *service, const char *agent, const char *account)
+int pipeline_account_of(const struct service *service, const char *agent, const char *account)
 {
   const struct config *config = service->setup.config;
   const struct config_account *found =
@@ -139,78 +139,6 @@ void pipeline_decide_all_again(struct service *service, struct agent *agent, int
   }
 }
 
-/* ---- overrides */
-
-static struct contribution *override_of(const struct agent *agent)
-{
-  return agent_contribution(agent, AGENT_OVERRIDE);
-}
-
-static void end_override(struct service *service, struct agent *agent)
-{
-  struct contribution *override = override_of(agent);
-  if (override != NULL)
-    store_contribution_remove(service->setup.store, override, agent);
-}
-
-bool service_override(struct service *service, const char *name, const struct service_override *given, struct err *err)
-{
-  char folded[EVENT_AGENT_SIZE];
-  if (!str_copy(folded, sizeof folded, name))
-    return err_set(err, ERR_INPUT, "%.40s...: too long for a user name", name);
-  str_trim(str_lower(folded));
-  if (strchr(folded, '@') == NULL && !str_is_guid(folded))
-    return err_set(err, ERR_INPUT, "%s: neither a UPN nor an object id; write name@domain", name);
-  int account = account_of(service, folded, "");
-  if (account == AGENT_NO_ACCOUNT)
-    return err_set(err, ERR_INPUT, "%s: no account serves %s; add it to an Account's Domains", name, suffix_of(folded));
-  int64_t now = service_now(service);
-  struct agent *agent = identity_name(service, account, folded)->agent;
-  end_override(service, agent);
-  struct contribution *contribution = store_contribution_new(service->setup.store, agent, AGENT_OVERRIDE);
-  struct decision decision = {
-      .session = given->session, .preferred = given->preferred, .hold_ms = given->hold_ms, .recheck_ms = CLOCK_NEVER};
-  bool clears = given->session == PRESENCE_NONE && given->preferred == PRESENCE_NONE;
-  decision.kind = clears ? DECISION_CLEAR : DECISION_SHOW;
-  char rule[1024];
-  snprintf(rule, sizeof rule, "override by %.900s", given->by);
-  str_cut(decision.rule, sizeof decision.rule, rule);
-  contribution_record(contribution, folded, clears ? "clear" : "publish", "", now);
-  contribution_apply(contribution, &decision, now);
-  store_touch_contribution(service->setup.store, agent, contribution);
-  agent->by_new_rules = false;
-  pipeline_free_parked(service, agent);
-  pipeline_settle(service, agent, now);
-  return true;
-}
-
-bool service_release(struct service *service, const char *name)
-{
-  char folded[EVENT_AGENT_SIZE];
-  if (!str_copy(folded, sizeof folded, name))
-    return false;
-  str_trim(str_lower(folded));
-  int account = account_of(service, folded, "");
-  struct agent_name *found = store_name_find(service->setup.store, account, folded);
-  if (found == NULL || override_of(found->agent) == NULL)
-    return false;
-  end_override(service, found->agent);
-  store_touch(service->setup.store, found->agent);
-  found->agent->by_new_rules = false;
-  pipeline_settle(service, found->agent, service_now(service));
-  return true;
-}
-
-/* A clear-override ends when the agent logs on: when a UCC that said nothing begins to say something. */
-static void notice_log_on(
-    struct service *service, struct agent *agent, const struct contribution *contribution, enum decision_kind before)
-{
-  const struct contribution *override = override_of(agent);
-  if (override != NULL && override->stand.kind == DECISION_CLEAR && before == DECISION_CLEAR &&
-      contribution->stand.kind == DECISION_SHOW)
-    end_override(service, agent);
-}
-
 /* ---- events */
 
 static void check_time(struct service *service, struct event *event, int64_t now, bool recording)
@@ -239,7 +167,7 @@ static void check_fields(struct service *service, const struct event *event)
 static void warn_unserved(struct service *service, const struct event *event)
 {
   service->no_account++;
-  const char *what = *event->account != '\0' ? event->account : suffix_of(event->agent);
+  const char *what = *event->account != '\0' ? event->account : pipeline_suffix_of(event->agent);
   if (tally_add(&service->unserved, what))
     log_warn("no account serves %s; add it to an Account's Domains", *what == '\0' ? event->agent : what);
 }
@@ -261,7 +189,7 @@ enum service_taken service_event(struct service *service, const struct event *gi
     }
     service->reused_ids += seen == STORE_ID_REUSED;
   }
-  int account = account_of(service, event->agent, event->account);
+  int account = pipeline_account_of(service, event->agent, event->account);
   struct agent *agent = identity_name(service, account, event->agent)->agent;
   struct contribution *contribution = agent_contribution(agent, event->ucc);
   if (contribution != NULL && event->at_ms < contribution->at_ms) {
@@ -278,7 +206,7 @@ enum service_taken service_event(struct service *service, const struct event *gi
     warn_unserved(service, event);
   else if (decide(service, agent, event, contribution->since_ms, event->at_ms))
     contribution_apply(contribution, &service->decision, now);
-  notice_log_on(service, agent, contribution, before);
+  override_notice_log_on(service, agent, contribution, before);
   store_touch_contribution(store, agent, contribution);
   agent->by_new_rules = false;
   if (agent->park_cause != PARK_UNKNOWN_NAME) /* that one is asked for again by itself, not with every event */
@@ -368,7 +296,7 @@ static int64_t pass_time(struct service *service, struct agent *agent, int64_t n
   const struct contribution *override = override_of(agent);
   if (override != NULL && ((log_on && override->stand.kind == DECISION_CLEAR) ||
                            now >= override->stand.from_ms + override->stand.hold_ms)) {
-    end_override(service, agent);
+    override_end(service, agent);
     store_touch(service->setup.store, agent);
   }
   return next;
