@@ -114,6 +114,8 @@ int cli_clear(struct cli *cli)
     return EXIT_USAGE;
   if (override(cli, cli->argv[0], "clear", ms, &exit_code))
     return exit_code;
+  if (duration != NULL)
+    fprintf(stderr, "presenced: --for: no daemon runs with this config.xml, so it is cleared once, for no time\n");
   struct graph_operation steps[] = {{.kind = GRAPH_CLEAR_PREFERRED}, {.kind = GRAPH_CLEAR_PRESENCE}};
   return oneshot_run(cli, cli->argv[0], steps, COUNT_OF(steps), "cleared");
 }

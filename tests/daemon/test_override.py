@@ -78,6 +78,9 @@ def test_without_a_daemon(sim):
     result = ask(sim, "publish", AGENT, "busy")
     assert result.code == 0 and "nothing keeps this up" in result.err
     assert ask(sim, "release", AGENT).code == 1
+    cleared = ask(sim, "clear", AGENT, "--for", "8h")
+    assert cleared.code == 0 and "--for: no daemon runs" in cleared.err
+    assert ask(sim, "clear", AGENT).err == ""
 
 
 def test_no_ucc_may_pose_as_one(sim, make_presenced, write_events):
