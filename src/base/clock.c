@@ -13,6 +13,13 @@ int64_t clock_now_ms(void)
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+int64_t clock_steady_ms(void)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return now.tv_sec * CLOCK_SECOND + now.tv_nsec / 1000000;
+}
+
 int64_t clock_cpu_ms(void)
 {
   struct timespec used;

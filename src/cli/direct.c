@@ -199,6 +199,7 @@ static bool take_reply(struct call *call, const struct graph_reply *reply)
     else
       settle_failure(call, "try_later", NULL, "%s: presence: %s", call->operation.name, err.text);
     return false;
+  case GRAPH_GET_PRESENCES: /* never a step */
   case GRAPH_SET_PRESENCE:
   case GRAPH_CLEAR_PRESENCE:
   case GRAPH_SET_PREFERRED:

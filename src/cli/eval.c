@@ -136,6 +136,7 @@ static struct graph_operation operation_of(const struct sched_plan *plan)
       [STEP_SET_PREFERRED] = GRAPH_SET_PREFERRED,
       [STEP_SET_MESSAGE] = GRAPH_SET_MESSAGE,
       [STEP_CLEAR_MESSAGE] = GRAPH_CLEAR_MESSAGE,
+      [STEP_READ_PREFERRED] = GRAPH_GET_PRESENCES, /* never planned: nothing is there yet */
       [STEP_CLEAR_PREFERRED] = GRAPH_CLEAR_PREFERRED,
       [STEP_CLEAR_SESSION] = GRAPH_CLEAR_PRESENCE,
   };
@@ -207,9 +208,10 @@ static bool describe_requests(struct eval *eval, struct err *err)
   struct agent agent = {0};
   struct contribution *contribution = make_agent(eval, &agent, now);
   struct desired desired = agent_desired(&agent, now);
+  const struct sched_policy policy = {.lease_ms = DEFAULT_LEASE_MS};
   bool ok = true, ends = false;
   for (int i = 0; ok && !ends && i < REQUESTS_MAX + 1; i++) {
-    struct sched_plan plan = sched_plan(&agent, &desired, now, DEFAULT_LEASE_MS);
+    struct sched_plan plan = sched_plan(&agent, &desired, now, &policy);
     ends = plan.step == STEP_NONE;
     ok = ends || add_request(eval, list, &plan, err);
     sched_sent(&agent, &plan, now);

@@ -82,6 +82,11 @@ static int64_t port_now(void *context UNUSED)
   return clock_now_ms();
 }
 
+static int64_t port_steady(void *context UNUSED)
+{
+  return clock_steady_ms();
+}
+
 static void port_random(void *context UNUSED, void *bytes, size_t length)
 {
   crypto_random(bytes, length);
@@ -124,5 +129,5 @@ void transport_free(struct transport *transport)
 
 struct ports transport_ports(struct transport *transport)
 {
-  return (struct ports){transport, port_send, port_cancel, port_wake_at, port_now, port_random};
+  return (struct ports){transport, port_send, port_cancel, port_wake_at, port_now, port_random, port_steady};
 }

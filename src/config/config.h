@@ -41,7 +41,9 @@ struct config {
   char *key_file; /* as configured, or NULL: see secret/secret.h for the order */
   char *shadow;   /* ruleset run beside, or NULL */
   int connections;
-  int reload_max_changes; /* 0: any number */
+  bool batch_off;                /* every request goes out by itself, never several as one $batch */
+  bool preferred_release_always; /* clear a preferred presence without a look at what is shown */
+  int reload_max_changes;        /* 0: any number */
   int64_t request_timeout_ms;
   int64_t decision_cpu_ms, load_cpu_ms;
   size_t decision_memory_bytes, load_memory_bytes;

@@ -13,18 +13,23 @@
 static const char publisher[] = ELEMENT_PUBLISHER, account[] = ELEMENT_ACCOUNT;
 
 /* IDENTITY: what sealing a secret needs too. TEXT: a remedy makes it required. NUMBER: a limit, always with a range.
- * LATER: of the contract, but not built yet; it is refused by name rather than taken for a misspelling. */
+ * CHOICE: one of two words, the default first. LATER: of the contract, but not built yet; it is refused by name rather
+ * than taken for a misspelling. */
 #define IDENTITY(name, type, field, meaning, remedy)                                                                   \
   {                                                                                                                    \
-    {account, name, NULL, NULL, NULL, meaning}, type, A(field), remedy, true                                           \
+    {account, name, NULL, NULL, NULL, meaning}, type, A(field), remedy, {NULL, NULL}, true                             \
   }
 #define TEXT(element, name, type, offset, meaning, remedy)                                                             \
   {                                                                                                                    \
-    {element, name, NULL, NULL, NULL, meaning}, type, offset, remedy, false                                            \
+    {element, name, NULL, NULL, NULL, meaning}, type, offset, remedy, {NULL, NULL}, false                              \
   }
 #define NUMBER(element, name, type, offset, otherwise, min, max, meaning)                                              \
   {                                                                                                                    \
-    {element, name, otherwise, min, max, meaning}, type, offset, NULL, false                                           \
+    {element, name, otherwise, min, max, meaning}, type, offset, NULL, {NULL, NULL}, false                             \
+  }
+#define CHOICE(name, field, otherwise, other, meaning)                                                                 \
+  {                                                                                                                    \
+    {publisher, name, NULL, NULL, NULL, meaning}, OPTION_CHOICE, P(field), NULL, {otherwise, other}, false             \
   }
 #define LATER(element, name, meaning) TEXT(element, name, OPTION_LATER, 0, meaning, NULL)
 
@@ -73,7 +78,10 @@ static const struct option options[] = {
     NUMBER(
         publisher, "ReloadMaxChanges", OPTION_INT, P(reload_max_changes), "0", "0", "1000000",
         "agents that a reload may change; 0: any number"),
-    LATER(publisher, "PreferredRelease", "how a preferred presence is released"),
+    CHOICE(
+        "PreferredRelease", preferred_release_always, "check", "always",
+        "whether a preferred presence is cleared only where nobody has chosen another one since"),
+    CHOICE("Batch", batch_off, "on", "off", "whether several requests may go out as one $batch"),
 };
 
 const struct option *option_at(size_t index)

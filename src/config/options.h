@@ -34,15 +34,17 @@ enum option_type {
   OPTION_INT,      /* int, within a range */
   OPTION_DURATION, /* int64_t milliseconds, within a range */
   OPTION_BYTES,    /* size_t, within a range */
+  OPTION_CHOICE,   /* bool: which of its two words; the default is what zero means */
   OPTION_LATER,    /* of the contract, but of a later version */
 };
 
 struct option {
   struct config_limit text; /* default and range of numbers only */
   enum option_type type;
-  size_t offset;      /* of the field in struct config or struct config_account */
-  const char *remedy; /* what to do when it is missing or wrong; NULL: not required */
-  bool for_sealing;   /* of an Account: looked at by CONFIG_FOR_SEALING too */
+  size_t offset;        /* of the field in struct config or struct config_account */
+  const char *remedy;   /* what to do when it is missing or wrong; NULL: not required */
+  const char *words[2]; /* of OPTION_CHOICE: for false, for true */
+  bool for_sealing;     /* of an Account: looked at by CONFIG_FOR_SEALING too */
 };
 
 /* Where a value stands. */

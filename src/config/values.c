@@ -335,6 +335,21 @@ void option_defaults(const char *element, void *target)
   }
 }
 
+/* -- words ------------------------------------------------------------------------------------------------------ */
+
+static bool set_choice(const struct setting *setting, struct err *err)
+{
+  const char *const *words = setting->option->words;
+  char remedy[64];
+  for (size_t i = 0; i < COUNT_OF(setting->option->words); i++)
+    if (strcmp(setting->value, words[i]) == 0) {
+      *(bool *)setting->field = i > 0;
+      return true;
+    }
+  snprintf(remedy, sizeof remedy, "write %s or %s", words[0], words[1]);
+  return wrong(setting, err, "neither of the two words it can be", remedy);
+}
+
 /* -- one attribute ---------------------------------------------------------------------------------------------- */
 
 static bool set_later(const struct setting *setting, struct err *err)
@@ -365,7 +380,7 @@ bool option_set(
       [OPTION_SEALED] = set_sealed, [OPTION_DOMAINS] = set_domains, [OPTION_PATH] = set_path,
       [OPTION_CLOUD] = set_cloud,   [OPTION_URL] = set_url,         [OPTION_PROXY] = set_proxy,
       [OPTION_INT] = set_number,    [OPTION_DURATION] = set_number, [OPTION_BYTES] = set_number,
-      [OPTION_LATER] = set_later,
+      [OPTION_CHOICE] = set_choice, [OPTION_LATER] = set_later,
   };
   char *text = must_strdup(value);
   struct setting setting = {place, option, str_trim(text), (char *)target + option->offset};

@@ -81,7 +81,7 @@ static enum outcome_kind kind_of_status(enum graph_operation_kind kind, int stat
 /* A success of Graph's is empty or JSON (facts trap 12); a proxy's login page is neither. */
 static bool is_rubbish(enum graph_operation_kind kind, const struct graph_reply *reply, const struct value *body)
 {
-  if (kind == GRAPH_LOOKUP || kind == GRAPH_GET_PRESENCE)
+  if (kind == GRAPH_LOOKUP || kind == GRAPH_GET_PRESENCE || kind == GRAPH_GET_PRESENCES)
     return !value_is(body, VALUE_MAP) || value_count(body) == 0;
   return reply->body_length > 0 && body == NULL;
 }
@@ -165,6 +165,25 @@ bool graph_parse_presence(
     const struct value *message = value_get(value_get(body, "statusMessage"), "message");
     str_cut(presence.message, sizeof presence.message, value_get_text(message, "content", ""));
     *ret_presence = presence;
+  }
+  values_release(&values);
+  return ok;
+}
+
+bool graph_parse_presences(
+    struct json *json, const struct graph_reply *reply, graph_on_presence *on_presence, void *context, struct err *err)
+{
+  struct values values = {0};
+  struct value *body = NULL;
+  bool ok = parse_object(json, reply, &values, &body, "list of presences", err);
+  const struct value *list = ok ? value_get(body, "value") : NULL;
+  bool empty = value_is(list, VALUE_MAP) && value_count(list) == 0; /* see base/value.h */
+  if (ok && !value_is(list, VALUE_LIST) && !empty)
+    ok = err_set(err, ERR_NET, "the answer is no list of presences; is there a proxy in between?");
+  for (size_t i = 0; ok && i < value_count(list); i++) {
+    const struct value *presence = value_at(list, i);
+    on_presence(
+        context, value_get_text(presence, "id", ""), availability_parse(value_get_text(presence, "availability", "")));
   }
   values_release(&values);
   return ok;

@@ -24,6 +24,8 @@ const char *graph_operation_str(enum graph_operation_kind kind)
     return "lookup";
   case GRAPH_GET_PRESENCE:
     return "getPresence";
+  case GRAPH_GET_PRESENCES:
+    return "getPresencesByUserId";
   case GRAPH_TOKEN:
     return "token";
   }
@@ -119,6 +121,18 @@ static bool is_legal(const struct graph_operation *operation, struct err *err)
   return true;
 }
 
+static void encode_ids(const char *ids, struct buf *body)
+{
+  buf_add_str(body, "{\"ids\":[");
+  for (const char *id = ids; *id != '\0';) {
+    size_t length = strcspn(id, " ");
+    buf_add_str(body, id == ids ? "" : ",");
+    json_write_string(body, id, length);
+    id += length + strspn(id + length, " ");
+  }
+  buf_add_str(body, "]}");
+}
+
 static bool encode_body(
     const struct graph_endpoint *endpoint, const struct graph_operation *operation, struct buf *body, struct err *err)
 {
@@ -139,6 +153,9 @@ static bool encode_body(
   case GRAPH_SET_MESSAGE:
   case GRAPH_CLEAR_MESSAGE:
     encode_message(operation, body);
+    return true;
+  case GRAPH_GET_PRESENCES:
+    encode_ids(operation->ids, body);
     return true;
   case GRAPH_LOOKUP:
   case GRAPH_GET_PRESENCE:
@@ -165,15 +182,18 @@ bool graph_encode(
   if (!encode_body(endpoint, operation, &body, err))
     goto out;
   buf_addf(&url, "%s/v1.0", endpoint->graph);
-  add_user_path(&url, operation->user);
   const char *method = "POST";
+  if (operation->kind == GRAPH_GET_PRESENCES)
+    buf_add_str(&url, "/communications/getPresencesByUserId");
+  else
+    add_user_path(&url, operation->user);
   if (operation->kind == GRAPH_LOOKUP) {
     method = "GET";
     buf_add_str(&url, "?$select=id,userPrincipalName,displayName,accountEnabled,userType");
   } else if (operation->kind == GRAPH_GET_PRESENCE) {
     method = "GET";
     buf_add_str(&url, "/presence");
-  } else {
+  } else if (operation->kind != GRAPH_GET_PRESENCES) {
     buf_addf(&url, "/presence/%s", action_of(operation->kind));
   }
   if (url.overflow || body.overflow) {

@@ -12,7 +12,9 @@
 
 struct json;
 
-enum { GRAPH_ID_SIZE = 37, GRAPH_NAME_SIZE = 321, GRAPH_REQUEST_MAX = 16 * 1024 };
+enum { GRAPH_ID_SIZE = 37, GRAPH_NAME_SIZE = 321, GRAPH_REQUEST_MAX = 32 * 1024 };
+/* Of facts 1.7 and 3.3. */
+enum { GRAPH_PRESENCES_MAX = 650, GRAPH_BATCH_MAX = 20 };
 
 enum graph_operation_kind {
   GRAPH_SET_PRESENCE,
@@ -21,9 +23,10 @@ enum graph_operation_kind {
   GRAPH_CLEAR_PREFERRED,
   GRAPH_SET_MESSAGE,
   GRAPH_CLEAR_MESSAGE,
-  GRAPH_LOOKUP,       /* UPN or id to user */
-  GRAPH_GET_PRESENCE, /* what Teams shows */
-  GRAPH_TOKEN,        /* not Graph's but Entra's; here so that counters have one vocabulary */
+  GRAPH_LOOKUP,        /* UPN or id to user */
+  GRAPH_GET_PRESENCE,  /* what Teams shows */
+  GRAPH_GET_PRESENCES, /* ... of many people at once */
+  GRAPH_TOKEN,         /* not Graph's but Entra's; here so that counters have one vocabulary */
 };
 enum { GRAPH_OPERATION_KINDS = GRAPH_TOKEN + 1 };
 
@@ -34,6 +37,7 @@ struct graph_operation {
   int64_t duration_ms;        /* of the sets: expirationDuration */
   const char *message;        /* of GRAPH_SET_MESSAGE; borrowed */
   int64_t message_until_ms;   /* its end: always there */
+  const char *ids;            /* of GRAPH_GET_PRESENCES: object ids, separated by spaces; borrowed */
 };
 
 /* What belongs to the app registration. */
@@ -64,6 +68,25 @@ const char *graph_operation_str(enum graph_operation_kind kind); /* "setPresence
 bool graph_encode(
     const struct graph_endpoint *endpoint, const struct graph_operation *operation, struct graph_request *ret_request,
     struct err *err) MUST_CHECK;
+
+/* Several requests as one $batch (facts 3.3), of GRAPH_BATCH_MAX at most; their numbers count from 0. Each counts
+ * against the budget as if it came alone. */
+struct graph_batch {
+  struct buf body;
+  size_t count;
+};
+void graph_batch_begin(struct graph_batch *batch);
+void graph_batch_add(
+    struct graph_batch *batch, const struct graph_endpoint *endpoint, const struct graph_request *request);
+/* The batch is empty again. */
+void graph_batch_end(
+    struct graph_batch *batch, const struct graph_endpoint *endpoint, struct graph_request *ret_request);
+/* Calls on_part once for each of `count` requests, in their order, whatever the order of the answer; one that the
+ * answer leaves out has status 0. False: this is no answer to a batch (nothing was called), and it stands for all. */
+typedef void graph_on_part(void *context, size_t number, const struct graph_reply *reply);
+bool graph_split_batch(
+    struct json *json, const struct graph_reply *reply, size_t count, graph_on_part *on_part, void *context) MUST_CHECK;
+
 /* Client credentials with a secret (facts 5.2). */
 void graph_encode_token(
     const struct graph_endpoint *endpoint, const struct wiped *secret, struct graph_request *ret_request);
@@ -93,6 +116,12 @@ struct graph_presence {
 };
 bool graph_parse_presence(
     struct json *json, const struct graph_reply *reply, struct graph_presence *ret_presence,
+    struct err *err) MUST_CHECK;
+
+/* Calls on_presence for every person in the answer to GRAPH_GET_PRESENCES. False, ERR_NET: it is none. */
+typedef void graph_on_presence(void *context, const char *id, enum availability availability);
+bool graph_parse_presences(
+    struct json *json, const struct graph_reply *reply, graph_on_presence *on_presence, void *context,
     struct err *err) MUST_CHECK;
 
 struct graph_token {

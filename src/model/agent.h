@@ -64,8 +64,9 @@ struct contribution {
 struct slot {
   enum presence presence; /* PRESENCE_NONE: nothing of ours */
   bool unsure;      /* a request was on its way and its answer is not known: Graph has `presence` or something newer */
-  int64_t set_ms;   /* when the last applied set was sent */
+  int64_t set_ms;   /* when the last applied set was sent; of an unsure preferred presence, the last one at all */
   int64_t until_ms; /* when it ends by itself */
+  enum presence tried; /* what an unsure one may be by now; not kept over a restart */
 };
 
 struct message_slot {
@@ -108,13 +109,17 @@ struct agent {
   struct list_node link; /* of the ready queue */
   size_t queue;          /* which one, and which part of it */
   bool is_refresh;
-  bool by_new_rules;      /* a change of the rules made it differ: live changes go first */
-  bool differs;           /* what Graph confirmed is not what it should show, and nobody is to blame but time */
-  int attempts;           /* consecutive failures that are worth another try */
-  int64_t retry_ms;       /* not before, because of them */
-  uint64_t accepted_then; /* how many replies had proved the account's token at the last 401 */
-  int unauthorized;       /* consecutive 401 answers */
-  bool looked_up_again;   /* after a 404 */
+  bool by_new_rules;        /* a change of the rules made it differ: live changes go first */
+  bool differs;             /* what Graph confirmed is not what it should show, and nobody is to blame but time */
+  int64_t differs_since_ms; /* since when it has been waiting for that; 0 while it does not */
+  int64_t read_ms;          /* when Graph last told what is shown, before a preferred presence is cleared; 0: not yet */
+  int reads_failed;         /* consecutive */
+  enum availability left_choice; /* what the person chose over our preferred presence, and we left alone */
+  int attempts;                  /* consecutive failures that are worth another try */
+  int64_t retry_ms;              /* not before, because of them */
+  uint64_t accepted_then;        /* how many replies had proved the account's token at the last 401 */
+  int unauthorized;              /* consecutive 401 answers */
+  bool looked_up_again;          /* after a 404 */
   enum park_cause park_cause;
   char *park_detail;       /* for people; NULL or owned */
   struct agent *successor; /* has taken over our names, and may show something once we show nothing */

@@ -1,4 +1,4 @@
-/* What became of a request to Graph. An outcome is not an error: one table (service/pipeline) maps it to the agent's
+/* What became of a request to Graph. An outcome is not an error: one table (service/flight) maps it to the agent's
  * next state, and nothing else switches on it. */
 #ifndef MODEL_OUTCOME_H
 #define MODEL_OUTCOME_H

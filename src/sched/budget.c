@@ -5,33 +5,95 @@
 void sched_budget_init(struct sched_budget *budget, size_t limit, int64_t window_ms, int64_t margin_ms)
 {
   must(limit > 0);
-  *budget = (struct sched_budget){.limit = limit, .window_ms = window_ms + margin_ms};
-  budget->sent_ms = must_alloc(limit * sizeof *budget->sent_ms);
-  for (size_t i = 0; i < limit; i++)
-    budget->sent_ms[i] = INT64_MIN / 2; /* long before any window */
+  *budget = (struct sched_budget){.limit = limit, .allowed = limit, .window_ms = window_ms + margin_ms};
+  budget->done_ms = must_alloc(limit * sizeof *budget->done_ms);
 }
 
 void sched_budget_release(struct sched_budget *budget)
 {
-  free(budget->sent_ms);
+  free(budget->done_ms);
   *budget = (struct sched_budget){0};
+}
+
+static int64_t done_at(const struct sched_budget *budget, size_t index)
+{
+  return budget->done_ms[(budget->first + index) % budget->limit];
+}
+
+static void forget_old(struct sched_budget *budget, int64_t now)
+{
+  while (budget->done > 0 && done_at(budget, 0) + budget->window_ms <= now) {
+    budget->first = (budget->first + 1) % budget->limit;
+    budget->done--;
+  }
+}
+
+size_t sched_budget_used(struct sched_budget *budget, int64_t now)
+{
+  forget_old(budget, now);
+  return budget->under_way + budget->done;
 }
 
 int64_t sched_budget_next(const struct sched_budget *budget)
 {
-  return budget->sent_ms[budget->next] + budget->window_ms;
+  size_t used = budget->under_way + budget->done;
+  if (used < budget->allowed)
+    return INT64_MIN;
+  size_t too_many = used - budget->allowed; /* this many more than one must leave the window */
+  return too_many >= budget->done ? CLOCK_NEVER : done_at(budget, too_many) + budget->window_ms;
 }
 
 void sched_budget_use(struct sched_budget *budget, int64_t now)
 {
-  budget->sent_ms[budget->next] = now;
-  budget->next = (budget->next + 1) % budget->limit;
+  forget_old(budget, now);
+  budget->under_way++;
+}
+
+void sched_budget_done(struct sched_budget *budget, int64_t now, bool arrived)
+{
+  must(budget->under_way > 0);
+  budget->under_way--;
+  if (!arrived)
+    return;
+  forget_old(budget, now);
+  if (budget->done == budget->limit) { /* after a narrowing: the oldest counts least */
+    budget->first = (budget->first + 1) % budget->limit;
+    budget->done--;
+  }
+  budget->done_ms[(budget->first + budget->done++) % budget->limit] = now;
+}
+
+void sched_budget_assume(struct sched_budget *budget, size_t count, int64_t now)
+{
+  for (size_t i = 0; i < count && budget->done < budget->limit; i++)
+    budget->done_ms[(budget->first + budget->done++) % budget->limit] = now;
+}
+
+void sched_budget_narrow(struct sched_budget *budget, int64_t now)
+{
+  size_t least = budget->limit / 50 + 1, used = sched_budget_used(budget, now) * 3 / 4;
+  if (used < budget->allowed)
+    budget->allowed = used < least ? least : used;
+  if (budget->allowed > budget->limit)
+    budget->allowed = budget->limit;
+  budget->changed_ms = now;
+}
+
+void sched_budget_widen(struct sched_budget *budget, int64_t now)
+{
+  if (budget->allowed == budget->limit || now < budget->changed_ms + budget->window_ms)
+    return;
+  budget->allowed += budget->limit / 10 + 1;
+  if (budget->allowed > budget->limit)
+    budget->allowed = budget->limit;
+  budget->changed_ms = now;
 }
 
 void sched_budget_shift(struct sched_budget *budget, int64_t by_ms)
 {
-  for (size_t i = 0; i < budget->limit; i++)
-    budget->sent_ms[i] += by_ms;
+  for (size_t i = 0; i < budget->done; i++)
+    budget->done_ms[(budget->first + i) % budget->limit] += by_ms;
+  budget->changed_ms += by_ms;
 }
 
 int64_t sched_backoff(int attempts, int64_t base_ms, int64_t cap_ms, uint32_t random)

@@ -3,9 +3,11 @@
 
 /* An Available session is refreshed this long after it was set: before its fade at 5 minutes, with room for a busy
  * minute. */
-#define REFRESH_AVAILABLE_MS (255 * CLOCK_SECOND)
-/* Agents that were set together are refreshed apart, over this span. */
-#define REFRESH_SPREAD_MS (15 * CLOCK_SECOND)
+#define REFRESH_AVAILABLE_MS (210 * CLOCK_SECOND)
+/* Agents that were set together are refreshed apart, over this span: the wave of a shift start gets this much flatter
+ * with each round. Who is due is not yet in a hurry; on a full budget the queue makes the rounds as long as they may
+ * be. */
+#define REFRESH_SPREAD_MS (60 * CLOCK_SECOND)
 /* Others are refreshed this long before they expire, or a tenth of the lease if that is less. */
 #define REFRESH_BEFORE_MS (2 * CLOCK_MINUTE)
 /* Ends that differ by less are the same: Graph counts whole seconds from its own receipt. */
@@ -15,6 +17,12 @@
  */
 #define PREFERRED_MIN_MS CLOCK_MINUTE
 #define PREFERRED_MAX_MS (7 * CLOCK_DAY)
+/* So soon after we set it, nobody has chosen something else; and Teams would not show it yet (facts 2: clients poll).
+ */
+#define PREFERRED_SURELY_OURS_MS (5 * CLOCK_MINUTE)
+/* How long what was read counts. */
+#define PREFERRED_READ_COUNTS_MS CLOCK_MINUTE
+enum { READS_MAX = 3 };
 
 static int64_t least(int64_t a, int64_t b)
 {
@@ -56,6 +64,33 @@ static bool same_end(int64_t a, int64_t b)
   return a - b < SAME_END_MS && b - a < SAME_END_MS;
 }
 
+static bool wants_look(const struct agent *agent, const struct slot *preferred, int64_t now)
+{
+  return now >= preferred->set_ms + PREFERRED_SURELY_OURS_MS && agent->reads_failed < READS_MAX &&
+         (agent->read_ms == 0 || now >= agent->read_ms + PREFERRED_READ_COUNTS_MS);
+}
+
+bool sched_was_read(struct agent *agent, enum availability shown, int64_t now)
+{
+  struct slot *preferred = &agent->confirmed.preferred;
+  bool ours = shown == AVAILABILITY_OFFLINE || shown == AVAILABILITY_UNKNOWN ||
+              (preferred->presence != PRESENCE_NONE && shown == presence_availability(preferred->presence)) ||
+              (preferred->tried != PRESENCE_NONE && shown == presence_availability(preferred->tried));
+  agent->reads_failed = 0;
+  agent->read_ms = now;
+  if (ours)
+    return true;
+  *preferred = (struct slot){0};
+  agent->left_choice = shown;
+  return false;
+}
+
+void sched_not_read(struct agent *agent, int64_t now)
+{
+  if (++agent->reads_failed == READS_MAX)
+    agent->read_ms = now;
+}
+
 /* Not sent again when its end was moved to what Graph takes. */
 static bool preferred_stands(const struct slot *preferred, const struct desired *desired)
 {
@@ -67,8 +102,10 @@ static bool preferred_stands(const struct slot *preferred, const struct desired 
   return lengthened || shortened || same_end(preferred->until_ms, desired->until_ms);
 }
 
-struct sched_plan sched_plan(const struct agent *agent, const struct desired *desired, int64_t now, int64_t lease_ms)
+struct sched_plan sched_plan(
+    const struct agent *agent, const struct desired *desired, int64_t now, const struct sched_policy *policy)
 {
+  int64_t lease_ms = policy->lease_ms;
   struct slot session = alive(agent->confirmed.session, now), preferred = alive(agent->confirmed.preferred, now);
   struct message_slot message =
       now < agent->confirmed.message.until_ms ? agent->confirmed.message : (struct message_slot){0};
@@ -108,7 +145,9 @@ struct sched_plan sched_plan(const struct agent *agent, const struct desired *de
   if (hash == 0 && (message.hash != 0 || message.unsure))
     return (struct sched_plan){.step = STEP_CLEAR_MESSAGE};
   if (desired->preferred == PRESENCE_NONE && (preferred.presence != PRESENCE_NONE || preferred.unsure))
-    return (struct sched_plan){.step = STEP_CLEAR_PREFERRED};
+    return (struct sched_plan){
+        .step = !policy->clears_without_look && wants_look(agent, &preferred, now) ? STEP_READ_PREFERRED
+                                                                                   : STEP_CLEAR_PREFERRED};
   if (desired->session == PRESENCE_NONE && (session.presence != PRESENCE_NONE || session.unsure))
     return (struct sched_plan){.step = STEP_CLEAR_SESSION};
   return plan;
@@ -133,6 +172,11 @@ void sched_sent(struct agent *agent, const struct sched_plan *plan, int64_t now)
     break;
   case STEP_SET_PREFERRED:
     mark_unsure(&c->preferred, plan->until_ms + CLOCK_MINUTE, now);
+    c->preferred.tried = plan->presence;
+    c->preferred.set_ms = now;
+    agent->read_ms = 0;
+    agent->reads_failed = 0;
+    agent->left_choice = AVAILABILITY_UNKNOWN;
     break;
   case STEP_SET_MESSAGE:
     c->message.unsure = true;
@@ -148,6 +192,7 @@ void sched_sent(struct agent *agent, const struct sched_plan *plan, int64_t now)
   case STEP_CLEAR_SESSION:
     c->session.unsure = true;
     break;
+  case STEP_READ_PREFERRED:
   case STEP_NONE:
     break;
   }
@@ -158,10 +203,10 @@ void sched_applied(struct agent *agent, const struct sched_plan *plan, int64_t s
   struct confirmed *c = &agent->confirmed;
   switch (plan->step) {
   case STEP_SET_SESSION:
-    c->session = (struct slot){plan->presence, false, sent_ms, sent_ms + plan->duration_ms};
+    c->session = (struct slot){.presence = plan->presence, .set_ms = sent_ms, .until_ms = sent_ms + plan->duration_ms};
     break;
   case STEP_SET_PREFERRED:
-    c->preferred = (struct slot){plan->presence, false, sent_ms, plan->until_ms};
+    c->preferred = (struct slot){.presence = plan->presence, .set_ms = sent_ms, .until_ms = plan->until_ms};
     break;
   case STEP_SET_MESSAGE:
     c->message = (struct message_slot){plan->message_hash, false, plan->until_ms};
@@ -175,6 +220,7 @@ void sched_applied(struct agent *agent, const struct sched_plan *plan, int64_t s
   case STEP_CLEAR_SESSION:
     c->session = (struct slot){0};
     break;
+  case STEP_READ_PREFERRED:
   case STEP_NONE:
     break;
   }

@@ -6,23 +6,34 @@ void sched_init(struct sched *sched, size_t queue_count)
 {
   *sched = (struct sched){.queue_count = queue_count};
   sched->queues = must_alloc(queue_count * sizeof *sched->queues);
-  for (size_t i = 0; i < queue_count; i++) {
-    list_init(&sched->queues[i].changes);
-    list_init(&sched->queues[i].refreshes);
-  }
+  for (size_t i = 0; i < queue_count; i++)
+    list_init(&sched->queues[i].readers);
 }
 
 void sched_release(struct sched *sched)
 {
   heap_release(&sched->due);
+  for (size_t i = 0; i < sched->queue_count; i++) {
+    heap_release(&sched->queues[i].changes);
+    heap_release(&sched->queues[i].refreshes);
+  }
   free(sched->queues);
   *sched = (struct sched){0};
 }
 
-/* The one place where an agent changes its phase: out of the list of the old one, into that of the new one. */
+/* The heap that an agent of this phase is in, if it is in one. */
+static struct heap *heap_of(struct sched *sched, const struct agent *agent)
+{
+  if (agent->phase != PHASE_READY)
+    return &sched->due;
+  struct sched_queue *queue = &sched->queues[agent->queue];
+  return agent->is_refresh ? &queue->refreshes : &queue->changes;
+}
+
+/* The one place where an agent changes its phase: out of the heap and list of the old one. */
 static void change(struct sched *sched, struct agent *agent, enum phase phase)
 {
-  heap_remove(&sched->due, &agent->due);
+  heap_remove(heap_of(sched, agent), &agent->due);
   list_remove(&agent->link);
   sched->counts[agent->phase]--;
   sched->counts[phase]++;
@@ -39,15 +50,49 @@ void sched_move(struct sched *sched, struct agent *agent, enum phase phase, int6
     heap_put(&sched->due, &agent->due, at_ms);
 }
 
-void sched_ready(struct sched *sched, struct agent *agent, size_t queue, bool refresh)
+/* How much longer an agent counts as having waited than it has. */
+#define BUSY_HEAD_START_MS (10 * CLOCK_SECOND)
+#define NEW_RULES_HEAD_START_MS (-60 * CLOCK_SECOND)
+
+/* When its session fades or expires, and is no longer what colleagues should see. */
+static int64_t lapse_of(const struct agent *agent)
+{
+  const struct slot *session = &agent->confirmed.session;
+  int64_t fade_ms = session->set_ms + PRESENCE_FADE_MS;
+  return session->presence == SESSION_AVAILABLE && fade_ms < session->until_ms ? fade_ms : session->until_ms;
+}
+
+static int64_t place_of(const struct agent *agent, enum sched_urgency urgency, int64_t since_ms)
+{
+  switch (urgency) {
+  case SCHED_BUSY:
+    return since_ms - BUSY_HEAD_START_MS;
+  case SCHED_CHANGE:
+    return since_ms;
+  case SCHED_NEW_RULES:
+    return since_ms - NEW_RULES_HEAD_START_MS;
+  case SCHED_REFRESH:
+    return lapse_of(agent);
+  }
+  return since_ms;
+}
+
+void sched_ready(
+    struct sched *sched, struct agent *agent, size_t queue, enum sched_urgency urgency, int64_t since_ms, bool reads)
 {
   must(queue < sched->queue_count);
-  if (agent->phase == PHASE_READY && agent->queue == queue && agent->is_refresh == refresh)
-    return;
-  change(sched, agent, PHASE_READY);
-  agent->queue = queue;
-  agent->is_refresh = refresh;
-  list_add_tail(refresh ? &sched->queues[queue].refreshes : &sched->queues[queue].changes, &agent->link);
+  bool refresh = urgency == SCHED_REFRESH;
+  if (agent->phase != PHASE_READY || agent->queue != queue || agent->is_refresh != refresh) {
+    change(sched, agent, PHASE_READY);
+    agent->queue = queue;
+    agent->is_refresh = refresh;
+  }
+  int64_t place = place_of(agent, urgency, since_ms);
+  if (agent->due.place == 0 || agent->due.at_ms != place)
+    heap_put(heap_of(sched, agent), &agent->due, place);
+  list_remove(&agent->link);
+  if (reads)
+    list_add_tail(&sched->queues[queue].readers, &agent->link);
 }
 
 void sched_add(struct sched *sched, struct agent *agent)
@@ -77,22 +122,18 @@ int64_t sched_next_due(const struct sched *sched)
 /* This long before a session fades or expires, its refresh no longer lets changes pass. */
 #define PRESSING_MS (20 * CLOCK_SECOND)
 
-static bool presses(const struct agent *agent, int64_t now)
-{
-  const struct slot *session = &agent->confirmed.session;
-  int64_t end_ms = session->until_ms;
-  if (session->presence == SESSION_AVAILABLE && session->set_ms + PRESENCE_FADE_MS < end_ms)
-    end_ms = session->set_ms + PRESENCE_FADE_MS;
-  return now >= end_ms - PRESSING_MS;
-}
-
 struct agent *sched_first_ready(const struct sched *sched, size_t queue, int64_t now)
 {
   const struct sched_queue *q = &sched->queues[queue];
-  struct list_node *change_node = list_first(&q->changes), *refresh_node = list_first(&q->refreshes);
-  struct agent *first_change = change_node == NULL ? NULL : LIST_ENTRY(change_node, struct agent, link);
-  struct agent *first_refresh = refresh_node == NULL ? NULL : LIST_ENTRY(refresh_node, struct agent, link);
-  if (first_change == NULL || first_refresh == NULL)
-    return first_change != NULL ? first_change : first_refresh;
-  return presses(first_refresh, now) && !q->refreshed_last ? first_refresh : first_change;
+  struct heap_node *change_node = heap_first(&q->changes), *refresh_node = heap_first(&q->refreshes);
+  bool refresh =
+      refresh_node != NULL && (change_node == NULL || (now >= refresh_node->at_ms - PRESSING_MS && !q->refreshed_last));
+  struct heap_node *first = refresh ? refresh_node : change_node;
+  return first == NULL ? NULL : LIST_ENTRY(first, struct agent, due);
+}
+
+struct agent *sched_first_reader(const struct sched *sched, size_t queue)
+{
+  struct list_node *node = list_first(&sched->queues[queue].readers);
+  return node == NULL ? NULL : LIST_ENTRY(node, struct agent, link);
 }

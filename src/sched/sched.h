@@ -1,7 +1,7 @@
 /* Who is due at `now`. Pure: no clock, no socket, no randomness of its own.
  *
  *   plan    the one next request between what an agent should show and what Graph confirmed, or when to look again
- *   queue   every agent in exactly one phase; only sched_move() changes it
+ *   queue   every agent in exactly one phase; only sched_move() and sched_ready() change it
  *   budget  how many requests may still be sent in any window, exact
  *   backoff how long to wait after the n-th failure */
 #ifndef SCHED_SCHED_H
@@ -17,6 +17,7 @@ enum sched_step {
   STEP_SET_PREFERRED,
   STEP_SET_MESSAGE,
   STEP_CLEAR_MESSAGE,
+  STEP_READ_PREFERRED, /* is it still ours? */
   STEP_CLEAR_PREFERRED,
   STEP_CLEAR_SESSION,
 };
@@ -32,17 +33,36 @@ struct sched_plan {
   int64_t next_ms;  /* with STEP_NONE: when to look again, CLOCK_NEVER if nothing will change by itself */
 };
 
+struct sched_policy {
+  int64_t lease_ms;         /* longest expiration of a session */
+  bool clears_without_look; /* PreferredRelease="always" */
+};
+
 /* Sets first (session, preferred, message), then clears in the reverse order, so that nothing is cleared before its
  * replacement stands. Sessions are sent with min(rest of the hold, lease), never under Graph's 5 minutes; refreshed
  * before an Available session fades and before any session expires, while the hold lasts (facts 2). A preferred
- * presence is sent once per decision and never refreshed: that would overwrite a choice the person has made since. */
-struct sched_plan sched_plan(const struct agent *agent, const struct desired *desired, int64_t now, int64_t lease_ms);
+ * presence is sent once per decision and never refreshed: that would overwrite a choice the person has made since. It
+ * has no owner (facts 2), so before it is cleared, unless it was set less than five minutes ago, it is read. */
+struct sched_plan sched_plan(
+    const struct agent *agent, const struct desired *desired, int64_t now, const struct sched_policy *policy);
 /* Before the request goes out: whatever becomes of it, Graph may have it. */
 void sched_sent(struct agent *agent, const struct sched_plan *plan, int64_t now);
 /* It was applied (or there was nothing left to clear). sent_ms: when the request went out. */
 void sched_applied(struct agent *agent, const struct sched_plan *plan, int64_t sent_ms);
 
+/* What was read: as we left it, or with nothing to see, it may be cleared; else the person has made a choice, which is
+ * theirs, and we forget what we had set. True: it is ours. */
+bool sched_was_read(struct agent *agent, enum availability shown, int64_t now);
+/* It could not be read; at the third time it counts as ours. */
+void sched_not_read(struct agent *agent, int64_t now);
+
 /* ---- queue */
+
+/* What an agent is ready for, and so whose turn is first. Changes go by how long they have been waiting, with a head
+ * start for those that make somebody busy, because a colleague's call is what they prevent; a change of the rules is in
+ * no hurry. Head starts are bounded, so nobody starves. Refreshes go by when their session fades or expires, and let
+ * changes pass until it presses; then the two take turns. */
+enum sched_urgency { SCHED_BUSY, SCHED_CHANGE, SCHED_NEW_RULES, SCHED_REFRESH };
 
 struct sched {
   struct heap due; /* waiting and parked agents */
@@ -52,8 +72,9 @@ struct sched {
 };
 
 struct sched_queue {
-  struct list_node changes, refreshes; /* ready agents; changes go first */
-  bool refreshed_last;                 /* the last one that was sent was a refresh */
+  struct heap changes, refreshes; /* ready agents */
+  struct list_node readers;       /* those of `changes` whose next step is STEP_READ_PREFERRED */
+  bool refreshed_last;            /* the last one that was sent was a refresh */
 };
 
 void sched_init(struct sched *sched, size_t queue_count);
@@ -61,33 +82,52 @@ void sched_release(struct sched *sched);
 /* The phase must not be PHASE_READY, see sched_ready(). at_ms: when sched_due() gives the agent back, CLOCK_NEVER for
  * not by itself. */
 void sched_move(struct sched *sched, struct agent *agent, enum phase phase, int64_t at_ms);
-/* One that is ready already keeps its place, unless a refresh became a change. */
-void sched_ready(struct sched *sched, struct agent *agent, size_t queue, bool refresh);
+/* since_ms: since when it has been waiting; of a refresh nothing. One that is ready already keeps its place as long as
+ * nothing of this changes. reads: its next step is a read, which many can share. */
+void sched_ready(
+    struct sched *sched, struct agent *agent, size_t queue, enum sched_urgency urgency, int64_t since_ms, bool reads);
 /* A new agent, in PHASE_IDLE; and one that is about to be freed. */
 void sched_add(struct sched *sched, struct agent *agent);
 void sched_remove(struct sched *sched, struct agent *agent);
-/* The next agent whose moment has come (still in its phase), or NULL. Move it, or it comes again. */
+/* A waiting or parked agent whose moment has come, or NULL; it stays where it is until it is moved. */
 struct agent *sched_due(const struct sched *sched, int64_t now);
-int64_t sched_next_due(const struct sched *sched); /* CLOCK_NEVER */
-/* Who goes next, or NULL. Changes first, unless the oldest refresh is about to come too late; then the two take turns.
- */
+int64_t sched_next_due(const struct sched *sched); /* CLOCK_NEVER when nothing waits for a moment */
+/* Who is next in that queue, or NULL; stays in its place. */
 struct agent *sched_first_ready(const struct sched *sched, size_t queue, int64_t now);
+/* Another one of that queue that has something to read, or NULL. */
+struct agent *sched_first_reader(const struct sched *sched, size_t queue);
 
-/* ---- budget */
+/* ---- budget: at most `limit` requests in any window, as the other side sees them
+ *
+ * We know when a request was sent and when its answer came; it arrived in between. So one that is under way counts as
+ * if it arrived now, and one that is done as if it had arrived with its answer. That is exact however slow the way is,
+ * and costs the time of an answer out of each window. */
 
-/* The send times of the last `limit` requests: one more may go when the oldest has left the window. Allows the whole
- * burst and holds exactly in any window. */
 struct sched_budget {
-  int64_t *sent_ms;
-  size_t limit, next;
+  int64_t *done_ms; /* a ring of `limit` moments, in order */
+  size_t first, done, under_way;
+  size_t limit, allowed; /* allowed: less than the limit after a 429 */
   int64_t window_ms;
+  int64_t changed_ms; /* `allowed` */
 };
 
-/* margin_ms is added to the window, because the peer's clock sees requests closer together than they were sent. */
+/* margin_ms is added to the window, for the other side's clock. */
 void sched_budget_init(struct sched_budget *budget, size_t limit, int64_t window_ms, int64_t margin_ms);
 void sched_budget_release(struct sched_budget *budget);
-int64_t sched_budget_next(const struct sched_budget *budget); /* the earliest moment for one more */
+/* The earliest moment for one more; CLOCK_NEVER: not before an answer comes. */
+int64_t sched_budget_next(const struct sched_budget *budget);
 void sched_budget_use(struct sched_budget *budget, int64_t now);
+/* The answer came, or nothing will. arrived: false when it certainly did not reach the other side. */
+void sched_budget_done(struct sched_budget *budget, int64_t now, bool arrived);
+/* How many count at `now`. */
+size_t sched_budget_used(struct sched_budget *budget, int64_t now);
+/* At the start: that many may have arrived by now. */
+void sched_budget_assume(struct sched_budget *budget, size_t count, int64_t now);
+/* A 429 although we kept to the limit: it is less, or somebody else uses it up (facts 3.2). What was used was too much;
+ * three quarters of it are allowed now, never less than a fiftieth of the limit. */
+void sched_budget_narrow(struct sched_budget *budget, int64_t now);
+/* A success: a tenth of the limit more, once per window. */
+void sched_budget_widen(struct sched_budget *budget, int64_t now);
 void sched_budget_shift(struct sched_budget *budget, int64_t by_ms); /* the clock was set */
 
 /* ---- backoff */

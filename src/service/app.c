@@ -7,8 +7,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Graph counts our requests as it receives them, and the way there is not always equally long. */
-#define BUDGET_MARGIN_MS 500
+/* The window is Graph's, and so is the clock that measures it. */
+#define BUDGET_MARGIN_MS 100
 /* What a Retry-After leaves open: its seconds count from a clock that is not ours. */
 #define RETRY_AFTER_MARGIN_MS 250
 #define THROTTLE_BASE_MS (5 * CLOCK_SECOND) /* where Retry-After is missing */
@@ -17,6 +17,10 @@
 #define AUTH_CAP_MS (10 * CLOCK_MINUTE)
 #define TOKEN_BASE_MS (1 * CLOCK_SECOND) /* between token requests that fail for a passing cause */
 #define TOKEN_CAP_MS (5 * CLOCK_MINUTE)
+/* So many requests at once still go one by one, which answers each a little sooner. */
+#define FEW 3
+/* So many failures in a row, with no success between them, are an outage. */
+#define OUTAGE_FAILURES 5
 #define TROUBLE_EVERY_MS CLOCK_MINUTE /* one line a minute about failing requests */
 
 void app_init(
@@ -28,6 +32,8 @@ void app_init(
       .label = account->id,
       .secret = secret,
       .connections = config->connections,
+      .batches = !config->batch_off,
+      .window = (size_t)config->connections,
       .endpoint = {account->authority, account->graph, account->tenant_id, account->client_id}};
   snprintf(app->key, sizeof app->key, "%s %s %s", account->graph, account->tenant_id, account->client_id);
   sched_budget_init(&app->presence, (size_t)account->requests_per_30_seconds, 30 * CLOCK_SECOND, BUDGET_MARGIN_MS);
@@ -42,29 +48,37 @@ static void request_free(struct request *request)
 {
   list_remove(&request->link);
   free(request->message);
+  free(request->ids);
   if (request->owns_context)
     free(request->context);
   free(request);
 }
 
-static void drop_all(struct app *app, struct list_node *list)
+static void drop_all(struct list_node *requests)
 {
-  while (!list_empty(list)) {
-    struct request *request = LIST_ENTRY(list_first(list), struct request, link);
-    if (request->exchange != NULL)
-      app->service->setup.ports.cancel(app->service->setup.ports.context, request->exchange);
-    request_free(request);
-  }
+  while (!list_empty(requests))
+    request_free(LIST_ENTRY(list_first(requests), struct request, link));
+}
+
+static void parcel_free(struct parcel *parcel)
+{
+  list_remove(&parcel->link);
+  drop_all(&parcel->requests);
+  free(parcel);
 }
 
 void app_release(struct app *app)
 {
   if (app->token_exchange != NULL)
     app->service->setup.ports.cancel(app->service->setup.ports.context, app->token_exchange);
-  drop_all(app, &app->waiting);
-  drop_all(app, &app->waiting_lookups);
-  drop_all(app, &app->outgoing);
-  drop_all(app, &app->flying);
+  drop_all(&app->waiting);
+  drop_all(&app->waiting_lookups);
+  drop_all(&app->outgoing);
+  while (!list_empty(&app->flying)) {
+    struct parcel *parcel = LIST_ENTRY(list_first(&app->flying), struct parcel, link);
+    app->service->setup.ports.cancel(app->service->setup.ports.context, parcel->exchange);
+    parcel_free(parcel);
+  }
   wiped_release(&app->token.bearer);
   sched_budget_release(&app->presence);
   sched_budget_release(&app->lookups);
@@ -91,6 +105,7 @@ static bool has_token(const struct app *app, int64_t now)
 static void on_token(void *context, const struct graph_reply *reply)
 {
   struct app *app = context;
+  service_notice_clock(app->service);
   int64_t now = service_now(app->service), retry_after;
   struct graph_token token = {0};
   struct err err = ERR_INIT;
@@ -150,11 +165,23 @@ static int64_t closed_until(const struct app *app)
   return app->gate_until_ms > app->auth_until_ms ? app->gate_until_ms : app->auth_until_ms;
 }
 
+static size_t connections_of(const struct app *app)
+{
+  return app->suspect ? 1 : app->window;
+}
+
+/* How many of what waits to go out fit into one parcel. */
+static size_t parcel_room(const struct app *app)
+{
+  return app->batches && !app->suspect ? GRAPH_BATCH_MAX : 1;
+}
+
 /* Lookups leave half of the connections to presence: a thousand new names must not let one Available fade. */
 static bool has_room(const struct app *app, enum graph_operation_kind kind)
 {
-  size_t most = app->suspect ? 1 : (size_t)app->connections;
-  return app->in_flight < most && (kind != GRAPH_LOOKUP || app->lookups_in_flight < (most + 1) / 2);
+  size_t most = connections_of(app), room = parcel_room(app);
+  size_t needed = app->parcels + (app->outgoing_count + room) / room; /* with one more */
+  return needed <= most && (kind != GRAPH_LOOKUP || app->lookups_in_flight < (most + 1) / 2 * room);
 }
 
 static struct list_node *waiting_list(struct app *app, enum graph_operation_kind kind)
@@ -172,6 +199,7 @@ static void go_out(struct app *app, struct request *request, int64_t now)
 {
   list_remove(&request->link);
   list_add_tail(&app->outgoing, &request->link);
+  app->outgoing_count++;
   app->in_flight++;
   app->lookups_in_flight += request->operation.kind == GRAPH_LOOKUP;
   sched_budget_use(budget_of(app, request->operation.kind), now);
@@ -185,6 +213,8 @@ struct request *app_submit(
   request->operation = *operation;
   request->message = operation->message == NULL ? NULL : must_strdup(operation->message);
   request->operation.message = request->message;
+  request->ids = operation->ids == NULL ? NULL : must_strdup(operation->ids);
+  request->operation.ids = request->ids;
   request->on_done = on_done;
   request->context = context;
   list_add_tail(waiting_list(app, operation->kind), &request->link);
@@ -206,11 +236,14 @@ void app_prepare(struct app *app, int64_t now)
 
 /* ---- outcomes */
 
-static void close_gate(struct app *app, const struct outcome *outcome, int64_t now)
+static void close_gate(struct app *app, enum graph_operation_kind kind, const struct outcome *outcome, int64_t now)
 {
+  bool first = now >= app->gate_until_ms; /* the other replies of the same burst say nothing new */
   int64_t wait = outcome->retry_after_ms + RETRY_AFTER_MARGIN_MS;
+  if (first && outcome->kind == OUTCOME_THROTTLED && kind != GRAPH_LOOKUP)
+    sched_budget_narrow(&app->presence, now);
   if (outcome->retry_after_ms < 0) {
-    if (now >= app->gate_until_ms) /* the other replies of the same burst say nothing new */
+    if (first)
       app->throttle_attempts++;
     wait = sched_backoff(app->throttle_attempts, 2 * THROTTLE_BASE_MS, THROTTLE_CAP_MS, service_random(app->service));
   }
@@ -218,7 +251,7 @@ static void close_gate(struct app *app, const struct outcome *outcome, int64_t n
   if (until <= app->gate_until_ms) /* a later, shorter one never shortens it */
     return;
   char text[CLOCK_TEXT_SIZE], at[CLOCK_TEXT_SIZE];
-  if (now >= app->gate_until_ms)
+  if (first)
     log_warn(
         "account %s: Graph asks for a pause of %s%s; nothing is sent until %s (request-id %s)", app->label,
         clock_short_duration(wait, text), outcome->retry_after_ms < 0 ? " (our guess: Retry-After is missing)" : "",
@@ -272,14 +305,38 @@ static void tell_trouble(struct app *app, const struct request *request, const s
   app->trouble_count = 0;
 }
 
+/* An outage makes us careful: one connection at first, one more with each success. */
+static void learn_outage(struct app *app, bool failed, int64_t now)
+{
+  if (!failed) {
+    if (app->outage_since_ms != 0) {
+      char text[CLOCK_TEXT_SIZE];
+      log_info(
+          "account %s: Graph answers again after %s", app->label,
+          clock_short_duration(now - app->outage_since_ms, text));
+    }
+    app->failures_in_row = 0;
+    app->outage_since_ms = 0;
+    app->window += app->window < (size_t)app->connections;
+    return;
+  }
+  if (++app->failures_in_row < OUTAGE_FAILURES)
+    return;
+  if (app->outage_since_ms == 0)
+    app->outage_since_ms = now;
+  app->window = 1;
+}
+
 static void learn(struct app *app, const struct request *request, const struct outcome *outcome, int64_t now)
 {
   app->outcomes[outcome->kind]++;
   bool passing = outcome->kind == OUTCOME_TRY_LATER || outcome->kind == OUTCOME_UNKNOWN;
   if (outcome->kind == OUTCOME_THROTTLED || (passing && outcome->retry_after_ms >= 0))
-    close_gate(app, outcome, now);
+    close_gate(app, request->operation.kind, outcome, now);
   if (passing)
     tell_trouble(app, request, outcome, now);
+  if (outcome->kind != OUTCOME_THROTTLED)
+    learn_outage(app, passing, now);
   if (outcome->status == 503)
     app->fresh_connection = true;
   if (outcome->kind == OUTCOME_TOKEN_STALE) {
@@ -291,27 +348,27 @@ static void learn(struct app *app, const struct request *request, const struct o
     app->accepted++;
     app->auth_attempts = 0;
   }
-  if (outcome->kind == OUTCOME_APPLIED || outcome->kind == OUTCOME_GONE)
+  if (outcome->kind == OUTCOME_APPLIED || outcome->kind == OUTCOME_GONE) {
     app->throttle_attempts = 0;
+    sched_budget_widen(budget_of(app, request->operation.kind), now);
+  }
 }
 
-static void leave_flight(struct app *app, struct request *request)
+static void leave_flight(struct app *app, struct request *request, bool arrived, int64_t now)
 {
   list_remove(&request->link);
   app->in_flight--;
   app->lookups_in_flight -= request->operation.kind == GRAPH_LOOKUP;
+  sched_budget_done(budget_of(app, request->operation.kind), now, arrived);
 }
 
-static void on_reply(void *context, const struct graph_reply *reply)
+static void take_reply(struct app *app, struct request *request, const struct graph_reply *reply)
 {
-  struct request *request = context;
-  struct app *app = request->app;
   int64_t now = service_now(app->service);
   struct outcome outcome;
   graph_classify(app->service->setup.json, request->operation.kind, reply, now, &outcome);
   must(str_copy(outcome.client_request_id, sizeof outcome.client_request_id, request->client_request_id));
-  request->exchange = NULL;
-  leave_flight(app, request);
+  leave_flight(app, request, reply->status != 0 || reply->sent, now);
   learn(app, request, &outcome, now);
   log_debug(
       "account %s: %s %s: %s %d (request-id %s, client-request-id %s)", app->label,
@@ -326,6 +383,49 @@ static void on_reply(void *context, const struct graph_reply *reply)
   request_free(request);
 }
 
+static void on_part(void *context, size_t number UNUSED, const struct graph_reply *reply)
+{
+  struct parcel *parcel = context;
+  take_reply(parcel->app, LIST_ENTRY(list_first(&parcel->requests), struct request, link), reply);
+}
+
+/* Whether presence actions are taken in a batch is not documented (facts 3.3). Where they are not, everything goes out
+ * by itself from now on. */
+static bool is_refused_as_batch(const struct graph_reply *reply)
+{
+  return reply->status == 400 || reply->status == 404 || reply->status == 405 || reply->status == 413 ||
+         reply->status == 415 || reply->status == 501;
+}
+
+static void unpack(struct parcel *parcel)
+{
+  struct app *app = parcel->app;
+  int64_t now = service_now(app->service);
+  while (!list_empty(&parcel->requests)) {
+    struct request *request = LIST_ENTRY(list_first(&parcel->requests), struct request, link);
+    leave_flight(app, request, true, now);
+    list_add_tail(waiting_list(app, request->operation.kind), &request->link);
+  }
+}
+
+static void on_reply(void *context, const struct graph_reply *reply)
+{
+  struct parcel *parcel = context;
+  struct app *app = parcel->app;
+  service_notice_clock(app->service);
+  list_remove(&parcel->link);
+  app->parcels--;
+  bool apart = parcel->is_batch && graph_split_batch(app->service->setup.json, reply, parcel->count, on_part, parcel);
+  if (!apart && parcel->is_batch && is_refused_as_batch(reply)) {
+    log_warn("account %s: Graph refuses a $batch (%d); requests go out one by one", app->label, reply->status);
+    app->batches = false;
+    unpack(parcel);
+  }
+  while (!list_empty(&parcel->requests))
+    take_reply(app, LIST_ENTRY(list_first(&parcel->requests), struct request, link), reply);
+  parcel_free(parcel);
+}
+
 /* What cannot be put into a request is refused, as Graph would. */
 static void refuse(struct app *app, struct request *request, const struct err *err)
 {
@@ -333,37 +433,87 @@ static void refuse(struct app *app, struct request *request, const struct err *e
       .failure = "", .body = "", .retry_after = "", .request_id = "", .content_type = "", .diagnostic = ""};
   struct outcome outcome = {.kind = OUTCOME_REFUSED, .retry_after_ms = -1};
   str_cut(outcome.detail, sizeof outcome.detail, err->text);
-  leave_flight(app, request);
+  leave_flight(app, request, false, service_now(app->service));
   request->on_done(request->context, &outcome, &none);
   request_free(request);
 }
 
-static void send_one(struct app *app, struct request *request)
+/* Takes requests out of `outgoing` until the parcel holds `most`, and puts them together. */
+static void pack(struct app *app, struct parcel *parcel, size_t most, struct graph_request *ret_request)
+{
+  struct graph_batch batch;
+  graph_batch_begin(&batch);
+  while (parcel->count < most && !list_empty(&app->outgoing)) {
+    struct request *request = LIST_ENTRY(list_first(&app->outgoing), struct request, link);
+    struct err err = ERR_INIT;
+    struct graph_request *encoded = must_alloc(sizeof *encoded); /* too large for the stack of a deep call */
+    app->outgoing_count--;
+    if (!graph_encode(&app->endpoint, &request->operation, encoded, &err)) {
+      free(encoded);
+      refuse(app, request, &err);
+      continue;
+    }
+    request->token_serial = app->token_serial;
+    app->requests[request->operation.kind]++;
+    list_remove(&request->link);
+    list_add_tail(&parcel->requests, &request->link);
+    parcel->count++;
+    if (most > 1)
+      graph_batch_add(&batch, &app->endpoint, encoded);
+    else
+      *ret_request = *encoded;
+    if (most > 1)
+      graph_request_release(encoded);
+    free(encoded);
+  }
+  if (most > 1)
+    graph_batch_end(&batch, &app->endpoint, ret_request);
+  else
+    buf_release(&batch.body);
+}
+
+static void send_parcel(struct app *app, size_t most)
 {
   const struct ports *ports = &app->service->setup.ports;
-  struct graph_request encoded;
-  struct err err = ERR_INIT;
-  if (!graph_encode(&app->endpoint, &request->operation, &encoded, &err)) {
-    refuse(app, request, &err);
+  struct parcel *parcel = must_alloc(sizeof *parcel);
+  struct graph_request request = {0};
+  char client_request_id[40];
+  parcel->app = app;
+  parcel->is_batch = most > 1;
+  list_init(&parcel->requests);
+  pack(app, parcel, most, &request);
+  if (parcel->count == 0) {
+    graph_request_release(&request);
+    parcel_free(parcel);
     return;
   }
-  new_guid(app->service, request->client_request_id);
-  request->token_serial = app->token_serial;
-  request->sent_ms = service_now(app->service);
-  app->requests[request->operation.kind]++;
-  list_remove(&request->link);
-  list_add_tail(&app->flying, &request->link);
-  request->exchange = ports->send(
-      ports->context, &encoded, &app->token.bearer, request->client_request_id, app->fresh_connection, on_reply,
-      request);
+  new_guid(app->service, client_request_id);
+  for (struct list_node *node = parcel->requests.next; node != &parcel->requests; node = node->next)
+    must(str_copy(LIST_ENTRY(node, struct request, link)->client_request_id, 40, client_request_id));
+  list_add_tail(&app->flying, &parcel->link);
+  app->parcels++;
+  parcel->exchange = ports->send(
+      ports->context, &request, &app->token.bearer, client_request_id, app->fresh_connection, on_reply, parcel);
   app->fresh_connection = false;
-  graph_request_release(&encoded);
+  graph_request_release(&request);
 }
 
 void app_send(struct app *app)
 {
-  while (!list_empty(&app->outgoing))
-    send_one(app, LIST_ENTRY(list_first(&app->outgoing), struct request, link));
+  while (!list_empty(&app->outgoing)) {
+    bool alone = parcel_room(app) == 1 ||
+                 (app->outgoing_count <= FEW && app->parcels + app->outgoing_count <= connections_of(app));
+    send_parcel(app, alone || app->outgoing_count == 1 ? 1 : GRAPH_BATCH_MAX);
+  }
+}
+
+/* A restart must not begin a new budget while Graph still counts the old one. */
+void app_write_budget(struct app *app, int64_t now)
+{
+  size_t used = sched_budget_used(&app->presence, now);
+  if (app->outgoing_count == 0 || app->service->setup.store == NULL)
+    return;
+  store_set_budget(app->service->setup.store, app->key, used, now);
 }
 
 static int64_t latest(int64_t a, int64_t b)
@@ -398,11 +548,15 @@ bool app_is_hopeless(const struct app *app, int64_t now)
 
 void app_clock_stepped(struct app *app, int64_t by_ms)
 {
+  int64_t *const moments[] = {&app->auth_until_ms,    &app->token_next_try_ms, &app->token.expires_ms,
+                              &app->token.refresh_ms, &app->outage_since_ms,   &app->trouble_logged_ms};
   sched_budget_shift(&app->presence, by_ms);
   sched_budget_shift(&app->lookups, by_ms);
+  for (size_t i = 0; i < COUNT_OF(moments); i++)
+    *moments[i] += *moments[i] == 0 ? 0 : by_ms;
+  if (app->gate_until_ms == 0)
+    return;
   app->gate_until_ms += by_ms;
-  app->auth_until_ms += by_ms;
-  app->token_next_try_ms += by_ms;
-  app->token.expires_ms += by_ms;
-  app->token.refresh_ms += by_ms;
+  if (app->service->setup.store != NULL)
+    store_set_gate(app->service->setup.store, app->key, app->gate_until_ms);
 }

@@ -1,4 +1,5 @@
-/* What the files of this room share: service.c (the turn), pipeline.c (events and outcomes), identity.c (names and
+/* What the files of this room share: service.c (the turn), pipeline.c (events and where an agent stands),
+ * flight.c (its requests and their outcomes), identity.c (names and
  * lookups), app.c (token, gate, requests), status.c (views), tally.c (bounded counts by text),
  * override.c and change.c (overrides; a change of the rules). */
 #ifndef SERVICE_INTERNAL_H
@@ -24,10 +25,10 @@ void tally_release(struct tally *tally);
 /* ---- app: one app registration in one tenant; accounts that name the same pair share it */
 
 struct request {
-  struct list_node link; /* in waiting, outgoing or flying */
+  struct list_node link; /* in waiting or outgoing, or in a parcel */
   struct app *app;
-  struct graph_operation operation; /* its message is ours */
-  char *message;
+  struct graph_operation operation; /* its texts are ours */
+  char *message, *ids;
   service_on_done *on_done;
   void *context;
   bool owns_context;     /* free() it with the request */
@@ -35,8 +36,16 @@ struct request {
   bool retried;          /* after a 401 */
   bool about_user;       /* a 401 will be about this user, not about the token */
   bool once;             /* no second try after a 401 here: the sender decides what is wanted by then */
-  int64_t sent_ms;
   char client_request_id[40];
+};
+
+/* What goes over one connection at once: one request, or several as a $batch. */
+struct parcel {
+  struct list_node link; /* in flying */
+  struct app *app;
+  struct list_node requests; /* in the order of their numbers */
+  size_t count;
+  bool is_batch;
   void *exchange;
 };
 
@@ -47,6 +56,7 @@ struct app {
   struct graph_endpoint endpoint;
   const struct wiped *secret;
   int connections;
+  bool batches; /* until Graph refuses one */
   /* token */
   struct graph_token token; /* empty bearer: none */
   uint64_t token_serial;
@@ -65,9 +75,15 @@ struct app {
   int throttle_attempts;
   bool fresh_connection; /* the next request takes a new one (facts 3.2) */
   struct sched_budget presence, lookups;
-  struct list_node waiting, waiting_lookups, outgoing, flying;
-  size_t in_flight, lookups_in_flight; /* outgoing and flying */
-  uint64_t accepted;                   /* replies that prove the token: anything but 401 */
+  struct list_node waiting, waiting_lookups, outgoing; /* of requests */
+  struct list_node flying;                             /* of parcels */
+  size_t in_flight, lookups_in_flight;                 /* requests, outgoing and flying */
+  size_t outgoing_count, parcels;                      /* how long those lists are */
+  /* After an outage the number of connections in use begins at one again, and grows with each success. */
+  size_t window;
+  int failures_in_row;
+  int64_t outage_since_ms;
+  uint64_t accepted; /* replies that prove the token: anything but 401 */
   /* figures */
   uint64_t requests[GRAPH_OPERATION_KINDS], outcomes[OUTCOME_UNKNOWN + 1];
   int64_t throttled_ms;
@@ -86,11 +102,13 @@ struct request *app_submit(
     struct app *app, const struct graph_operation *operation, service_on_done *on_done, void *context);
 /* Gets or renews the token when it is time, and moves waiting requests to outgoing while the account is open. */
 void app_prepare(struct app *app, int64_t now);
+/* Before the commit: what is outgoing will have been sent. */
+void app_write_budget(struct app *app, int64_t now);
 /* After the commit: sends what is outgoing. */
 void app_send(struct app *app);
 /* No token, and retrying does not get one. */
 bool app_is_hopeless(const struct app *app, int64_t now);
-/* The wall clock was set back (by_ms < 0): moments of our own move along. */
+/* The wall clock was set: moments of our own move along. */
 void app_clock_stepped(struct app *app, int64_t by_ms);
 /* The next moment at which app_prepare() has something to do; CLOCK_NEVER. ready: agents wait in its queue. */
 int64_t app_next(const struct app *app, bool ready, int64_t now);
@@ -105,7 +123,7 @@ struct service {
   struct sched sched;
   struct heap lookups; /* of agent_name.due */
   struct event *scratch;
-  int64_t last_turn_ms;
+  int64_t last_now_ms, last_steady_ms; /* see service_notice_clock() */
   struct decision decision, shadow_decision;
   uint64_t accepted, duplicates, stale, refused, reused_ids, future, unknown_fields, decisions, rule_errors, no_account;
   /* Agents that are still to be decided again after a change of the rules: from here to the end of the store's list. */
@@ -121,14 +139,16 @@ struct service {
 };
 
 int64_t service_now(const struct service *service);
+/* At every entry from outside: if the wall clock was set, what was measured by it moves along. */
+void service_notice_clock(struct service *service);
 uint32_t service_random(const struct service *service);
 struct app *service_app(const struct service *service, const struct agent *agent); /* NULL without an account */
 
 /* pipeline.c */
 /* Puts the agent where it belongs now: idle, waiting, ready or parked. Not while it is in flight. */
 void pipeline_settle(struct service *service, struct agent *agent, int64_t now);
-/* Sends the agent's next request; it is ready and its account open. */
-void pipeline_launch(struct service *service, struct agent *agent, int64_t now);
+/* What is next for the agent, and what it should show. */
+struct sched_plan pipeline_plan(struct service *service, struct agent *agent, int64_t now, struct desired *ret_desired);
 void pipeline_park(struct service *service, struct agent *agent, enum park_cause cause, const char *detail);
 /* Out of PHASE_PARKED, with a clean slate; then settle it. */
 void pipeline_free_parked(struct service *service, struct agent *agent);
@@ -148,6 +168,10 @@ struct rules_agent pipeline_agent_for_rules(
 /* The index of the account that serves the agent, or AGENT_NO_ACCOUNT; account "" is found by the domain. */
 int pipeline_account_of(const struct service *service, const char *agent, const char *account);
 const char *pipeline_suffix_of(const char *agent); /* behind the last "@"; "" without one */
+
+/* flight.c */
+/* Sends the agent's next request; it is ready and its account open. */
+void flight_launch(struct service *service, struct agent *agent, int64_t now);
 
 /* override.c */
 struct contribution *override_of(const struct agent *agent); /* or NULL */

@@ -1,5 +1,4 @@
-/* The way of an event to a decision and of a decision to requests, and of their outcomes back into the agent's record.
- */
+/* The way of an event to a decision, and from there to where the agent stands in the schedule. */
 #include "adapters/json.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -10,10 +9,6 @@
 #include <string.h>
 
 #define AHEAD_MS CLOCK_MINUTE /* an `at` further ahead of its arrival is a wrong clock */
-#define RETRY_BASE_MS (2 * CLOCK_SECOND)
-#define RETRY_CAP_MS (5 * CLOCK_MINUTE)
-#define UNAUTHORIZED_BASE_MS (60 * CLOCK_SECOND)
-#define UNAUTHORIZED_CAP_MS (20 * CLOCK_MINUTE)
 #define RULE_TROUBLE_EVERY_MS CLOCK_MINUTE
 
 /* ---- event to decision */
@@ -175,6 +170,7 @@ static void warn_unserved(struct service *service, const struct event *event)
 enum service_taken service_event(struct service *service, const struct event *given, bool recording)
 {
   struct store *store = service->setup.store;
+  service_notice_clock(service);
   int64_t now = service_now(service);
   struct event *event = service->scratch;
   if (event != given)
@@ -351,6 +347,34 @@ static void release_successor(struct service *service, struct agent *agent, int6
   pipeline_settle(service, successor, now);
 }
 
+struct sched_plan pipeline_plan(struct service *service, struct agent *agent, int64_t now, struct desired *ret_desired)
+{
+  const struct config *config = service->setup.config;
+  struct sched_policy policy = {config->accounts[agent->account].lease_ms, config->preferred_release_always};
+  *ret_desired = desired_now(service, agent, now);
+  return sched_plan(agent, ret_desired, now, &policy);
+}
+
+/* The age of a difference outlives its steps and newer decisions: who waits longest is served first. */
+static void note_difference(struct agent *agent, bool differs, int64_t now)
+{
+  if (!differs)
+    agent->differs_since_ms = 0;
+  else if (agent->differs_since_ms == 0)
+    agent->differs_since_ms = now;
+}
+
+static enum sched_urgency urgency_of(
+    const struct agent *agent, const struct desired *desired, const struct sched_plan *plan)
+{
+  if (plan->refresh)
+    return SCHED_REFRESH;
+  if (agent->by_new_rules)
+    return SCHED_NEW_RULES;
+  enum presence shows = desired->preferred != PRESENCE_NONE ? desired->preferred : desired->session;
+  return presence_availability(shows) >= AVAILABILITY_BUSY ? SCHED_BUSY : SCHED_CHANGE;
+}
+
 void pipeline_settle(struct service *service, struct agent *agent, int64_t now)
 {
   if (agent->phase == PHASE_IN_FLIGHT || agent->park_cause != PARK_NONE)
@@ -360,8 +384,9 @@ void pipeline_settle(struct service *service, struct agent *agent, int64_t now)
     return;
   }
   int64_t recheck_ms = pass_time(service, agent, now);
-  struct desired desired = desired_now(service, agent, now);
-  struct sched_plan plan = sched_plan(agent, &desired, now, service->setup.config->accounts[agent->account].lease_ms);
+  struct desired desired;
+  struct sched_plan plan = pipeline_plan(service, agent, now, &desired);
+  note_difference(agent, plan.step != STEP_NONE && !plan.refresh, now);
   if (plan.step == STEP_NONE) {
     release_successor(service, agent, now);
     wait_until(service, agent, false, plan.next_ms < recheck_ms ? plan.next_ms : recheck_ms);
@@ -374,162 +399,8 @@ void pipeline_settle(struct service *service, struct agent *agent, int64_t now)
     wait_until(service, agent, !plan.refresh, agent->retry_ms);
   } else {
     agent->differs = !plan.refresh;
-    sched_ready(&service->sched, agent, service->app_of_account[agent->account], plan.refresh || agent->by_new_rules);
+    sched_ready(
+        &service->sched, agent, service->app_of_account[agent->account], urgency_of(agent, &desired, &plan),
+        agent->differs_since_ms, plan.step == STEP_READ_PREFERRED);
   }
-}
-
-/* ---- requests and their outcomes */
-
-struct flight {
-  struct service *service;
-  struct agent *agent;
-  struct sched_plan plan;
-  struct confirmed before;
-  int64_t sent_ms;
-};
-
-static enum graph_operation_kind operation_of(enum sched_step step)
-{
-  static const enum graph_operation_kind kinds[] = {
-      [STEP_NONE] = GRAPH_TOKEN, /* never sent */
-      [STEP_SET_SESSION] = GRAPH_SET_PRESENCE,
-      [STEP_SET_PREFERRED] = GRAPH_SET_PREFERRED,
-      [STEP_SET_MESSAGE] = GRAPH_SET_MESSAGE,
-      [STEP_CLEAR_MESSAGE] = GRAPH_CLEAR_MESSAGE,
-      [STEP_CLEAR_PREFERRED] = GRAPH_CLEAR_PREFERRED,
-      [STEP_CLEAR_SESSION] = GRAPH_CLEAR_PRESENCE,
-  };
-  return kinds[step];
-}
-
-/* What an outcome means for the agent. Nothing else switches on it. */
-enum reaction {
-  REACT_CONFIRM, /* Graph has it */
-  REACT_AGAIN,   /* as soon as the account is open again */
-  REACT_BACK_OFF,
-  REACT_UNAUTHORIZED,
-  REACT_LOOK_UP,
-  REACT_PARK,
-};
-static const struct {
-  enum reaction reaction;
-  bool untouched; /* Graph certainly has what it had before */
-  enum park_cause cause;
-  const char *remedy;
-} reactions[] = {
-    [OUTCOME_APPLIED] = {REACT_CONFIRM, false, PARK_NONE, ""},
-    [OUTCOME_GONE] = {REACT_CONFIRM, false, PARK_NONE, ""},
-    [OUTCOME_THROTTLED] = {REACT_AGAIN, false, PARK_NONE, ""}, /* a 429 may have been applied (facts 3.2) */
-    [OUTCOME_TRY_LATER] = {REACT_BACK_OFF, false, PARK_NONE, ""},
-    [OUTCOME_TOKEN_STALE] = {REACT_UNAUTHORIZED, true, PARK_NONE, ""},
-    [OUTCOME_NO_SUCH_USER] = {REACT_LOOK_UP, true, PARK_NO_SUCH_USER, ""},
-    [OUTCOME_FORBIDDEN] =
-        {REACT_PARK, true, PARK_FORBIDDEN,
-         "grant the application permission Presence.ReadWrite.All, with admin consent"},
-    [OUTCOME_REFUSED] = {REACT_PARK, true, PARK_REFUSED, "look the error code up in Graph's documentation"},
-    [OUTCOME_UNKNOWN] = {REACT_BACK_OFF, false, PARK_NONE, ""},
-};
-
-static void park_for(struct service *service, struct agent *agent, const struct outcome *outcome, const char *operation)
-{
-  char detail[768];
-  snprintf(
-      detail, sizeof detail, "%s: %d %s %s; %s (request-id %s, client-request-id %s)", operation, outcome->status,
-      outcome->code, outcome->detail, reactions[outcome->kind].remedy,
-      *outcome->request_id == '\0' ? "none" : outcome->request_id, outcome->client_request_id);
-  pipeline_park(service, agent, reactions[outcome->kind].cause, detail);
-}
-
-static void back_off(
-    struct service *service, struct agent *agent, int64_t base_ms, int64_t cap_ms, int attempts, int64_t now)
-{
-  agent->retry_ms = now + sched_backoff(attempts, base_ms, cap_ms, service_random(service));
-}
-
-/* Once for the token's sake. Twice, while others got through, and it is this user: no hurry then. Twice while nobody
- * got through, and the account is closed for a while: then a lookup finds out first whether it is over. */
-static void react_unauthorized(struct service *service, struct agent *agent, int64_t now)
-{
-  const struct app *app = service_app(service, agent);
-  bool others_got_through = app->accepted != agent->accepted_then;
-  agent->accepted_then = app->accepted;
-  if (++agent->unauthorized < 2)
-    return;
-  if (others_got_through) {
-    back_off(service, agent, UNAUTHORIZED_BASE_MS, UNAUTHORIZED_CAP_MS, agent->unauthorized - 1, now);
-    return;
-  }
-  agent->retry_ms = app->auth_until_ms + 1;
-  identity_prove_token(service, agent, now);
-}
-
-static void react(
-    struct service *service, struct agent *agent, const struct flight *flight, const struct outcome *outcome,
-    int64_t now)
-{
-  switch (reactions[outcome->kind].reaction) {
-  case REACT_CONFIRM:
-    sched_applied(agent, &flight->plan, flight->sent_ms);
-    agent->attempts = agent->unauthorized = 0;
-    agent->retry_ms = 0;
-    agent->looked_up_again = false;
-    break;
-  case REACT_AGAIN:
-    break;
-  case REACT_BACK_OFF:
-    agent->attempts++;
-    back_off(service, agent, RETRY_BASE_MS, RETRY_CAP_MS, agent->attempts, now);
-    break;
-  case REACT_UNAUTHORIZED:
-    react_unauthorized(service, agent, now);
-    break;
-  case REACT_LOOK_UP:
-    agent->looked_up_again = true;
-    identity_check(service, agent, now);
-    break;
-  case REACT_PARK:
-    park_for(service, agent, outcome, graph_operation_str(operation_of(flight->plan.step)));
-    break;
-  }
-}
-
-static void on_done(void *context, const struct outcome *outcome, const struct graph_reply *reply UNUSED)
-{
-  const struct flight *flight = context;
-  struct service *service = flight->service;
-  struct agent *agent = flight->agent;
-  int64_t now = service_now(service);
-  if (reactions[outcome->kind].untouched || (outcome->kind == OUTCOME_TRY_LATER && outcome->status == 0))
-    agent->confirmed = flight->before;
-  store_touch(service->setup.store, agent);
-  sched_move(&service->sched, agent, PHASE_IDLE, CLOCK_NEVER);
-  react(service, agent, flight, outcome, now);
-  pipeline_settle(service, agent, now);
-  pipeline_drop_if_empty(service, agent, now);
-}
-
-void pipeline_launch(struct service *service, struct agent *agent, int64_t now)
-{
-  struct desired desired = desired_now(service, agent, now);
-  struct sched_plan plan = sched_plan(agent, &desired, now, service->setup.config->accounts[agent->account].lease_ms);
-  if (plan.step == STEP_NONE) { /* time has passed since it got ready */
-    pipeline_settle(service, agent, now);
-    return;
-  }
-  struct flight *flight = must_alloc(sizeof *flight);
-  *flight = (struct flight){service, agent, plan, agent->confirmed, now};
-  struct graph_operation operation = {
-      .kind = operation_of(plan.step),
-      .presence = plan.presence,
-      .duration_ms = plan.duration_ms,
-      .message = plan.message,
-      .message_until_ms = plan.until_ms};
-  must(str_copy(operation.user, sizeof operation.user, agent->id));
-  struct request *request = app_submit(service_app(service, agent), &operation, on_done, flight);
-  request->once = request->owns_context = true;
-  request->about_user = agent->unauthorized > 0 && request->app->accepted != agent->accepted_then;
-  agent->by_new_rules = false;
-  sched_sent(agent, &plan, now);
-  store_touch(service->setup.store, agent);
-  sched_move(&service->sched, agent, PHASE_IN_FLIGHT, CLOCK_NEVER);
 }

@@ -29,6 +29,16 @@ static bool same_app(const struct config_account *a, const struct config_account
   return str_equal_fold(a->tenant_id, b->tenant_id) && str_equal_fold(a->client_id, b->client_id);
 }
 
+/* What an earlier run left: a gate, and requests that Graph may still count, or even be receiving. */
+static void remember(struct service *service, struct app *app, int64_t timeout_ms)
+{
+  int64_t now = service_now(service), at_ms = 0;
+  app->gate_until_ms = store_gate(service->setup.store, app->key);
+  size_t used = store_budget(service->setup.store, app->key, &at_ms);
+  if (used > 0 && now < at_ms + app->presence.window_ms + timeout_ms)
+    sched_budget_assume(&app->presence, used, now);
+}
+
 struct service *service_new(const struct service_setup *setup)
 {
   struct service *service = must_alloc(sizeof *service);
@@ -49,7 +59,7 @@ struct service *service_new(const struct service_setup *setup)
     struct app *app = &service->apps[service->app_count++];
     app_init(app, service, config, &config->accounts[i], &setup->secrets[i]);
     if (setup->store != NULL)
-      app->gate_until_ms = store_gate(setup->store, app->key);
+      remember(service, app, config->request_timeout_ms);
   }
   sched_init(&service->sched, service->app_count);
   return service;
@@ -118,7 +128,7 @@ static void launch_ready(struct service *service, size_t queue, int64_t now)
   struct app *app = &service->apps[queue];
   struct agent *agent;
   while (app_open(app, GRAPH_SET_PRESENCE, now) && (agent = sched_first_ready(&service->sched, queue, now)) != NULL) {
-    pipeline_launch(service, agent, now);
+    flight_launch(service, agent, now);
     app_prepare(app, now);
   }
 }
@@ -128,13 +138,21 @@ static int64_t earliest(int64_t a, int64_t b)
   return a < b ? a : b;
 }
 
-/* Moments of the contact centre and of Graph's presences stay what they are; those that we set ourselves, to wait or to
- * keep a budget, would keep us waiting for as long as the clock was set back. */
-static void clock_stepped(struct service *service, int64_t now)
+static void shift_slot(struct slot *slot, int64_t by_ms)
 {
-  int64_t by_ms = now - service->last_turn_ms;
+  slot->set_ms += slot->set_ms == 0 ? 0 : by_ms;
+  slot->until_ms += slot->until_ms == 0 ? 0 : by_ms;
+}
+
+/* Moments of the contact centre and of the rules stay what they are. What we measure ourselves moves along: how long
+ * Graph keeps a session or a preferred presence, and when we may or want to send again. */
+static void clock_stepped(struct service *service, int64_t by_ms)
+{
+  int64_t now = service_now(service);
   char text[CLOCK_TEXT_SIZE];
-  log_warn("the clock was set back by %s", clock_short_duration(-by_ms, text));
+  log_warn(
+      "the clock was set %s by %s", by_ms < 0 ? "back" : "forward",
+      clock_short_duration(by_ms < 0 ? -by_ms : by_ms, text));
   for (size_t i = 0; i < service->app_count; i++)
     app_clock_stepped(&service->apps[i], by_ms);
   if (service->setup.store == NULL)
@@ -144,17 +162,32 @@ static void clock_stepped(struct service *service, int64_t now)
     next = node->next;
     struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
     agent->retry_ms = 0;
+    shift_slot(&agent->confirmed.session, by_ms);
+    shift_slot(&agent->confirmed.preferred, by_ms);
+    agent->differs_since_ms += agent->differs_since_ms == 0 ? 0 : by_ms;
+    agent->read_ms += agent->read_ms == 0 ? 0 : by_ms;
+    store_touch(service->setup.store, agent);
     pipeline_settle(service, agent, now);
   }
 }
 
+void service_notice_clock(struct service *service)
+{
+  const struct ports *ports = &service->setup.ports;
+  int64_t now = service_now(service), steady = ports->steady == NULL ? 0 : ports->steady(ports->context);
+  int64_t by_ms = now - service->last_now_ms - (steady - service->last_steady_ms);
+  bool first = service->last_now_ms == 0;
+  service->last_now_ms = now;
+  service->last_steady_ms = steady;
+  if (!first && (by_ms < -CLOCK_SECOND || (by_ms > CLOCK_SECOND && ports->steady != NULL)))
+    clock_stepped(service, by_ms);
+}
+
 bool service_turn(struct service *service, struct err *err)
 {
+  service_notice_clock(service);
   int64_t now = service_now(service);
   struct agent *agent;
-  if (now < service->last_turn_ms - CLOCK_SECOND)
-    clock_stepped(service, now);
-  service->last_turn_ms = now;
   while ((agent = sched_due(&service->sched, now)) != NULL) {
     if (agent->phase == PHASE_PARKED) /* an orphan; see pipeline_park() */
       sched_move(&service->sched, agent, PHASE_PARKED, CLOCK_NEVER);
@@ -167,6 +200,7 @@ bool service_turn(struct service *service, struct err *err)
   for (size_t i = 0; i < service->app_count; i++) {
     app_prepare(&service->apps[i], now);
     launch_ready(service, i, now);
+    app_write_budget(&service->apps[i], now);
   }
   if (service->setup.store != NULL && !store_commit(service->setup.store, now, err))
     return false;

@@ -29,6 +29,8 @@ struct ports {
   void (*wake_at)(void *context, int64_t at_ms); /* replaces the earlier one; CLOCK_NEVER: not at all */
   int64_t (*now)(void *context);                 /* a fresh clock */
   void (*random)(void *context, void *bytes, size_t length);
+  /* Milliseconds of a clock that nobody sets; NULL: only a step back of `now` is noticed. */
+  int64_t (*steady)(void *context);
 };
 
 /* All borrowed, and must outlive the service. One secret and one ruleset per account of the config; rulesets may be

@@ -19,6 +19,8 @@ enum statement {
   FORGET_EVENT_IDS,
   GET_GATE,
   PUT_GATE,
+  GET_BUDGET,
+  PUT_BUDGET,
   BEGIN,
   COMMIT,
   STATEMENT_COUNT,
@@ -44,7 +46,8 @@ bool store_begin(struct store *store);
 void store_run(struct store *store, enum statement statement);
 
 /* rows.c */
-extern const char *const store_schema;
+/* What brings a file of version i to version i + 1; NULL-terminated. */
+extern const char *const store_schema[];
 extern const char *const store_sql[STATEMENT_COUNT];
 void store_write_agent(struct store *store, struct agent *agent);
 bool store_load_rows(struct store *store, struct err *err) MUST_CHECK;

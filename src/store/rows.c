@@ -4,8 +4,9 @@
 
 #include <string.h>
 
-/* user_version 1. Instants are milliseconds, presences are their names, so that the file can be read with sqlite3. */
-const char *const store_schema =
+/* Instants are milliseconds, presences are their names, so that the file can be read with sqlite3. */
+const char *const store_schema[] = {
+    /* 1 */
     "CREATE TABLE agents(key INTEGER PRIMARY KEY, account TEXT NOT NULL, id TEXT NOT NULL,"
     " session TEXT NOT NULL, session_unsure INTEGER NOT NULL, session_set INTEGER NOT NULL, session_until INTEGER NOT "
     "NULL,"
@@ -29,8 +30,9 @@ const char *const store_schema =
     "CREATE TABLE event_ids(ucc TEXT NOT NULL, id TEXT NOT NULL, fingerprint INTEGER NOT NULL, seen INTEGER NOT NULL,"
     " PRIMARY KEY(ucc, id)) WITHOUT ROWID;"
     "CREATE INDEX event_ids_seen ON event_ids(seen);"
-    "CREATE TABLE gates(app TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;"
-    "PRAGMA user_version=1;";
+    "CREATE TABLE gates(app TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;",
+    /* 2: what was sent in the window before the last commit */
+    "CREATE TABLE budgets(app TEXT PRIMARY KEY, used INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;", NULL};
 
 const char *const store_sql[STATEMENT_COUNT] = {
     [PUT_AGENT] =
@@ -55,6 +57,8 @@ const char *const store_sql[STATEMENT_COUNT] = {
     [FORGET_EVENT_IDS] = "DELETE FROM event_ids WHERE seen<=?",
     [GET_GATE] = "SELECT until FROM gates WHERE app=?",
     [PUT_GATE] = "INSERT OR REPLACE INTO gates VALUES(?,?)",
+    [GET_BUDGET] = "SELECT used, at FROM budgets WHERE app=?",
+    [PUT_BUDGET] = "INSERT OR REPLACE INTO budgets VALUES(?,?,?)",
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
 };
@@ -167,8 +171,10 @@ static enum presence presence_of(const char *text)
 static struct slot read_slot(struct db_statement *row, int column)
 {
   return (struct slot){
-      presence_of(db_text(row, column)), db_int(row, column + 1) != 0, db_int(row, column + 2),
-      db_int(row, column + 3)};
+      .presence = presence_of(db_text(row, column)),
+      .unsure = db_int(row, column + 1) != 0,
+      .set_ms = db_int(row, column + 2),
+      .until_ms = db_int(row, column + 3)};
 }
 
 /* -2: an account that this configuration does not have. */

@@ -13,7 +13,9 @@ static bool prepare(struct store *store, struct err *err)
 
 static bool bring_up_to_date(struct db *db, const char *path, struct err *err)
 {
-  enum { VERSION = 1 };
+  int64_t newest = 0;
+  while (store_schema[newest] != NULL)
+    newest++;
   struct db_statement *get = db_prepare(db, "PRAGMA user_version", err);
   if (get == NULL)
     return false;
@@ -22,10 +24,15 @@ static bool bring_up_to_date(struct db *db, const char *path, struct err *err)
   db_statement_free(get);
   if (row == DB_FAILED)
     return false;
-  if (version > VERSION)
+  if (version > newest)
     return err_set(err, ERR_STORE, "%s: made by a newer presenced; run that one, or set State to another path", path);
-  return version == VERSION ||
-         (db_exec(db, "BEGIN IMMEDIATE", err) && db_exec(db, store_schema, err) && db_exec(db, "COMMIT", err));
+  bool ok = version == newest || db_exec(db, "BEGIN IMMEDIATE", err);
+  for (int64_t i = version; ok && i < newest; i++) {
+    char set[64];
+    snprintf(set, sizeof set, "PRAGMA user_version=%lld", (long long)(i + 1));
+    ok = db_exec(db, store_schema[i], err) && db_exec(db, set, err);
+  }
+  return ok && (version == newest || db_exec(db, "COMMIT", err));
 }
 
 struct store *store_open(const char *path, const char *const *account_ids, size_t account_count, struct err *err)
@@ -109,6 +116,28 @@ void store_set_gate(struct store *store, const char *app, int64_t until_ms)
   db_bind_text(store->statements[PUT_GATE], 1, app);
   db_bind_int(store->statements[PUT_GATE], 2, until_ms);
   store_run(store, PUT_GATE);
+}
+
+size_t store_budget(struct store *store, const char *app, int64_t *ret_at_ms)
+{
+  struct db_statement *get = store->statements[GET_BUDGET];
+  db_bind_text(get, 1, app);
+  bool found = db_step(get, &store->failure) == DB_ROW;
+  size_t used = found && db_int(get, 0) > 0 ? (size_t)db_int(get, 0) : 0;
+  if (used > 0)
+    *ret_at_ms = db_int(get, 1);
+  db_reset(get);
+  return used;
+}
+
+void store_set_budget(struct store *store, const char *app, size_t used, int64_t at_ms)
+{
+  if (!store_begin(store))
+    return;
+  db_bind_text(store->statements[PUT_BUDGET], 1, app);
+  db_bind_int(store->statements[PUT_BUDGET], 2, (int64_t)used);
+  db_bind_int(store->statements[PUT_BUDGET], 3, at_ms);
+  store_run(store, PUT_BUDGET);
 }
 
 bool store_commit(struct store *store, int64_t now, struct err *err)

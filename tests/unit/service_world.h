@@ -60,6 +60,7 @@ static struct world {
   } exchanges[EXCHANGES_MAX];
   size_t sent;
   int tokens;
+  int64_t (*steady)(void *context); /* NULL until a test has a clock that nobody sets */
 } world;
 
 /* ---- ports */
@@ -263,7 +264,7 @@ static UNUSED void restart(void)
       .rulesets = &world.ruleset,
       .store = world.store,
       .json = world.json,
-      .ports = {NULL, port_send, port_cancel, port_wake_at, port_now, port_random}};
+      .ports = {NULL, port_send, port_cancel, port_wake_at, port_now, port_random, world.steady}};
   world.service = service_new(&setup);
   service_start(world.service);
   turn();
@@ -301,7 +302,7 @@ static UNUSED int set_up(void **s UNUSED)
       .requests_per_30_seconds = 1500,
       .lookups_per_10_seconds = 500,
       .lease_ms = CLOCK_HOUR};
-  world.config = (struct config){.accounts = &world.account, .account_count = 1, .connections = 8};
+  world.config = (struct config){.accounts = &world.account, .account_count = 1, .connections = 8, .batch_off = true};
   struct rules_limits limits = {1000, 5000, 64 << 20, 64 << 20};
   wiped_set(&world.secret, "secret", 6);
   if ((world.json = json_new(&err)) == NULL || (world.ruleset = ruleset_load(world.rules, &limits, 1, &err)) == NULL) {

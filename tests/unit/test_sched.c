@@ -13,6 +13,8 @@
 
 #define NOW (INT64_C(1767614400000)) /* 2026-01-05T12:00Z */
 #define LEASE CLOCK_HOUR
+static const struct sched_policy policy = {.lease_ms = LEASE};
+#define OLD (-10 * MIN) /* set long enough ago that the person may have chosen something else */
 #define MIN CLOCK_MINUTE
 
 /* ---- plan */
@@ -160,6 +162,9 @@ static const struct plan_case plan_cases[] = {
     {.name = "what may be there is cleared too",
      .confirmed = {.session = {PRESENCE_NONE, true, 0, NOW + MIN}},
      .step = STEP_CLEAR_SESSION},
+    {.name = "before an older preferred presence is cleared, it is read",
+     .confirmed = {.session = SLOT(SESSION_AWAY, OLD, 30 * MIN), .preferred = SLOT(PREFERRED_BUSY, OLD, 30 * MIN)},
+     .step = STEP_READ_PREFERRED},
     {.name = "what ended by itself is not",
      .confirmed =
          {.session = SLOT(SESSION_AWAY, -60 * MIN, 0),
@@ -179,14 +184,16 @@ static void test_plan(void **state UNUSED)
         .message = c->message == NULL ? "" : c->message,
         .until_ms = NOW + c->left_ms,
         .changes_ms = c->session == PRESENCE_NONE ? CLOCK_NEVER : NOW + c->left_ms};
-    struct sched_plan plan = sched_plan(&agent, &desired, NOW, LEASE);
+    struct sched_plan plan = sched_plan(&agent, &desired, NOW, &policy);
     if (plan.step != c->step || plan.duration_ms != c->duration_ms || plan.refresh != c->refresh)
       fail_msg("%s: step %d, duration %lld, refresh %d", c->name, plan.step, (long long)plan.duration_ms, plan.refresh);
     /* Applied, it is never wanted again at once. */
+    if (plan.step == STEP_READ_PREFERRED)
+      assert_true(sched_was_read(&agent, AVAILABILITY_BUSY, NOW));
     if (plan.step != STEP_NONE) {
       sched_sent(&agent, &plan, NOW);
       sched_applied(&agent, &plan, NOW);
-      struct sched_plan next = sched_plan(&agent, &desired, NOW, LEASE);
+      struct sched_plan next = sched_plan(&agent, &desired, NOW, &policy);
       if (next.step == plan.step)
         fail_msg("%s: wanted again", c->name);
     }
@@ -200,12 +207,42 @@ static void test_unanswered(void **state UNUSED)
       .session = SESSION_IN_A_CALL, .message = "", .until_ms = NOW + 30 * MIN, .changes_ms = NOW + 30 * MIN};
   struct desired nothing = {.message = "", .changes_ms = CLOCK_NEVER};
   struct agent agent = {.key = 1};
-  struct sched_plan plan = sched_plan(&agent, &call, NOW, LEASE);
+  struct sched_plan plan = sched_plan(&agent, &call, NOW, &policy);
   sched_sent(&agent, &plan, NOW);
-  assert_int_equal(sched_plan(&agent, &call, NOW, LEASE).step, STEP_SET_SESSION);
-  assert_int_equal(sched_plan(&agent, &nothing, NOW, LEASE).step, STEP_CLEAR_SESSION);
+  assert_int_equal(sched_plan(&agent, &call, NOW, &policy).step, STEP_SET_SESSION);
+  assert_int_equal(sched_plan(&agent, &nothing, NOW, &policy).step, STEP_CLEAR_SESSION);
   /* Past any end that Graph can have counted, it has gone by itself. */
-  assert_int_equal(sched_plan(&agent, &nothing, NOW + 32 * MIN, LEASE).step, STEP_NONE);
+  assert_int_equal(sched_plan(&agent, &nothing, NOW + 32 * MIN, &policy).step, STEP_NONE);
+}
+
+/* Whose preferred presence is it, by what colleagues see? */
+static void test_release(void **state UNUSED)
+{
+  static const struct {
+    enum availability shown;
+    bool ours;
+  } cases[] = {{AVAILABILITY_BUSY, true},  {AVAILABILITY_OFFLINE, true},         {AVAILABILITY_UNKNOWN, true},
+               {AVAILABILITY_AWAY, false}, {AVAILABILITY_DO_NOT_DISTURB, false}, {AVAILABILITY_AVAILABLE, false}};
+  struct desired nothing = {.message = "", .changes_ms = CLOCK_NEVER};
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    struct agent agent = {.key = 1, .confirmed = {.preferred = SLOT(PREFERRED_BUSY, OLD, 30 * MIN)}};
+    assert_int_equal(sched_was_read(&agent, cases[i].shown, NOW), cases[i].ours);
+    assert_int_equal(sched_plan(&agent, &nothing, NOW, &policy).step, cases[i].ours ? STEP_CLEAR_PREFERRED : STEP_NONE);
+    assert_int_equal(agent.left_choice, cases[i].ours ? AVAILABILITY_UNKNOWN : cases[i].shown);
+    /* What was read counts for a while only. */
+    assert_int_equal(
+        sched_plan(&agent, &nothing, NOW + 2 * MIN, &policy).step, cases[i].ours ? STEP_READ_PREFERRED : STEP_NONE);
+  }
+  struct agent agent = {.key = 1, .confirmed = {.preferred = SLOT(PREFERRED_BUSY, OLD, 30 * MIN)}};
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(sched_plan(&agent, &nothing, NOW, &policy).step, STEP_READ_PREFERRED);
+    sched_not_read(&agent, NOW);
+  }
+  assert_int_equal(sched_plan(&agent, &nothing, NOW, &policy).step, STEP_CLEAR_PREFERRED);
+  /* Without a look where the administrator wants it so. */
+  const struct sched_policy always = {.lease_ms = LEASE, .clears_without_look = true};
+  agent.reads_failed = 0;
+  assert_int_equal(sched_plan(&agent, &nothing, NOW, &always).step, STEP_CLEAR_PREFERRED);
 }
 
 static void test_next_moment(void **state UNUSED)
@@ -216,11 +253,11 @@ static void test_next_moment(void **state UNUSED)
       .message = "",
       .until_ms = NOW + 12 * CLOCK_HOUR,
       .changes_ms = NOW + 12 * CLOCK_HOUR};
-  struct sched_plan plan = sched_plan(&agent, &desired, NOW, LEASE);
+  struct sched_plan plan = sched_plan(&agent, &desired, NOW, &policy);
   assert_int_equal(plan.step, STEP_NONE);
-  assert_true(plan.next_ms >= NOW + 255 * CLOCK_SECOND && plan.next_ms < NOW + 270 * CLOCK_SECOND);
-  assert_int_equal(sched_plan(&agent, &desired, plan.next_ms, LEASE).step, STEP_SET_SESSION);
-  assert_int_equal(sched_plan(&agent, &desired, plan.next_ms - 1, LEASE).step, STEP_NONE);
+  assert_true(plan.next_ms >= NOW + 210 * CLOCK_SECOND && plan.next_ms < NOW + 270 * CLOCK_SECOND);
+  assert_int_equal(sched_plan(&agent, &desired, plan.next_ms, &policy).step, STEP_SET_SESSION);
+  assert_int_equal(sched_plan(&agent, &desired, plan.next_ms - 1, &policy).step, STEP_NONE);
 }
 
 /* ---- queue */
@@ -233,6 +270,7 @@ static void test_queue(void **state UNUSED)
   struct sched sched;
   sched_init(&sched, 2);
   for (int i = 0; i < AGENTS; i++) {
+    agents[i].confirmed.session = (struct slot)SLOT(SESSION_AVAILABLE, 0, 60 * MIN);
     sched_add(&sched, &agents[i]);
     sched_move(&sched, &agents[i], PHASE_WAITING, NOW + (i * 37) % AGENTS);
   }
@@ -242,25 +280,22 @@ static void test_queue(void **state UNUSED)
     assert_int_equal(sched_next_due(&sched), NOW + i);
     struct agent *agent = sched_due(&sched, NOW + i);
     assert_non_null(agent);
-    sched_ready(&sched, agent, (size_t)(i % 2), i % 3 == 0);
+    sched_ready(&sched, agent, (size_t)(i % 2), i % 3 == 0 ? SCHED_REFRESH : SCHED_CHANGE, NOW + i, false);
   }
   assert_int_equal(sched_next_due(&sched), CLOCK_NEVER);
   /* Changes first, each kind in its order; nobody loses his place by getting ready again. */
-  for (int i = 0; i < AGENTS; i++) /* none presses */
-    agents[i].confirmed.session = (struct slot)SLOT(SESSION_AVAILABLE, 0, 60 * MIN);
   struct agent *first = sched_first_ready(&sched, 0, NOW);
   assert_non_null(first);
   assert_false(first->is_refresh);
-  sched_ready(&sched, first, 0, false);
+  sched_ready(&sched, first, 0, SCHED_CHANGE, first->due.at_ms, false);
   assert_ptr_equal(sched_first_ready(&sched, 0, NOW), first);
   /* Refreshes that press take turns with them. */
-  for (int i = 0; i < AGENTS; i++)
-    agents[i].confirmed.session = (struct slot)SLOT(SESSION_AVAILABLE, -4 * MIN - 45 * CLOCK_SECOND, 30 * MIN);
-  struct agent *refresh = sched_first_ready(&sched, 0, NOW);
+  const int64_t pressing = NOW + 4 * MIN + 45 * CLOCK_SECOND;
+  struct agent *refresh = sched_first_ready(&sched, 0, pressing);
   assert_non_null(refresh);
   assert_true(refresh->is_refresh);
   sched_move(&sched, refresh, PHASE_IN_FLIGHT, CLOCK_NEVER);
-  assert_ptr_equal(sched_first_ready(&sched, 0, NOW), first);
+  assert_ptr_equal(sched_first_ready(&sched, 0, pressing), first);
   while ((first = sched_first_ready(&sched, 0, NOW)) != NULL)
     sched_move(&sched, first, PHASE_IN_FLIGHT, CLOCK_NEVER);
   assert_int_equal(sched.counts[PHASE_IN_FLIGHT], AGENTS / 2);
@@ -273,30 +308,109 @@ static void test_queue(void **state UNUSED)
   sched_release(&sched);
 }
 
-/* ---- budget: never more than the limit in any window, and all of it used */
+/* Who makes somebody busy is ahead of who waits as long, but not for ever; new rules wait for live changes; refreshes
+ * go by when they lapse; readers are found by themselves. */
+static void test_order(void **state UNUSED)
+{
+  static struct agent busy, change, late_busy, rules, early, late;
+  struct agent *const order[] = {&busy, &change, &late_busy, &rules, &early, &late};
+  struct sched sched;
+  sched_init(&sched, 1);
+  for (size_t i = 0; i < COUNT_OF(order); i++)
+    sched_add(&sched, order[i]);
+  early.confirmed.session = (struct slot)SLOT(SESSION_AVAILABLE, -30 * CLOCK_SECOND, 60 * MIN);
+  late.confirmed.session = (struct slot)SLOT(SESSION_AVAILABLE, 0, 60 * MIN);
+  sched_ready(&sched, &late, 0, SCHED_REFRESH, 0, false);
+  sched_ready(&sched, &early, 0, SCHED_REFRESH, 0, false);
+  sched_ready(&sched, &rules, 0, SCHED_NEW_RULES, NOW, false);
+  sched_ready(&sched, &late_busy, 0, SCHED_BUSY, NOW + 11 * CLOCK_SECOND, false);
+  sched_ready(&sched, &change, 0, SCHED_CHANGE, NOW, true);
+  sched_ready(&sched, &busy, 0, SCHED_BUSY, NOW, false);
+  assert_ptr_equal(sched_first_reader(&sched, 0), &change);
+  for (size_t i = 0; i < COUNT_OF(order); i++) {
+    struct agent *first = sched_first_ready(&sched, 0, NOW);
+    assert_ptr_equal(first, order[i]);
+    sched_move(&sched, first, PHASE_IN_FLIGHT, CLOCK_NEVER);
+  }
+  assert_null(sched_first_reader(&sched, 0));
+  sched_release(&sched);
+}
+
+/* ---- budget: never more than the limit in any window, as the other side sees it, and nearly all of it used */
 
 static void test_budget(void **state UNUSED)
 {
-  enum { LIMIT = 100, WINDOW = 30000, MARGIN = 500 };
+  enum { LIMIT = 100, WINDOW = 30000, MARGIN = 100, ON_THE_WAY = 400 };
   struct sched_budget budget;
   sched_budget_init(&budget, LIMIT, WINDOW, MARGIN);
-  static int64_t sent[4000];
+  static int64_t arrived[4000];
   size_t count = 0;
   uint32_t random = 1;
-  for (int64_t now = NOW; count < COUNT_OF(sent);) {
-    random = random * 1664525u + 1013904223u;
-    if (sched_budget_next(&budget) <= now) {
+  int64_t now = NOW;
+  while (count < COUNT_OF(arrived)) {
+    /* A burst goes out at once; each of it arrives at some time before the answers come. */
+    size_t burst = 0;
+    for (; sched_budget_next(&budget) <= now && count + burst < COUNT_OF(arrived); burst++)
       sched_budget_use(&budget, now);
-      sent[count++] = now;
-    } else {
-      now = sched_budget_next(&budget) + random % 5;
+    assert_true(burst > 0);
+    for (size_t i = 0; i < burst; i++) {
+      random = random * 1664525u + 1013904223u;
+      arrived[count + i] = now + random % (ON_THE_WAY + 1);
     }
+    count += burst;
+    if (sched_budget_used(&budget, now) == LIMIT && burst == LIMIT)
+      assert_true(sched_budget_next(&budget) == CLOCK_NEVER); /* an answer has to come first */
+    now += ON_THE_WAY;
+    for (size_t i = 0; i < burst; i++)
+      sched_budget_done(&budget, now, true);
+    if (sched_budget_next(&budget) > now)
+      now = sched_budget_next(&budget);
   }
   for (size_t i = LIMIT; i < count; i++)
-    assert_true(sent[i] - sent[i - LIMIT] >= WINDOW + MARGIN);
-  assert_int_equal(sent[LIMIT - 1], NOW); /* the whole burst at once */
-  double used = (double)count / ((double)(sent[count - 1] - NOW) / WINDOW + 1) / LIMIT;
+    for (size_t j = i - LIMIT; j < i; j++) /* not in order within a burst */
+      if (j / LIMIT != i / LIMIT)
+        assert_true(arrived[i] - arrived[j] >= WINDOW);
+  double used = (double)count / ((double)(now - NOW) / WINDOW) / LIMIT;
   assert_true(used > 0.97);
+  sched_budget_release(&budget);
+}
+
+static void test_budget_adapts(void **state UNUSED)
+{
+  struct sched_budget budget;
+  sched_budget_init(&budget, 100, 30000, 0);
+  for (int i = 0; i < 40; i++)
+    sched_budget_use(&budget, NOW);
+  for (int i = 0; i < 40; i++)
+    sched_budget_done(&budget, NOW, true);
+  sched_budget_narrow(&budget, NOW); /* 40 in the window were too many */
+  assert_int_equal(budget.allowed, 30);
+  assert_int_equal(sched_budget_next(&budget), NOW + 30000);
+  sched_budget_widen(&budget, NOW + 29999);
+  assert_int_equal(budget.allowed, 30);
+  for (int i = 1; i <= 10; i++)
+    sched_budget_widen(&budget, NOW + i * 30000);
+  assert_int_equal(budget.allowed, 100);
+  sched_budget_narrow(&budget, NOW + 400000); /* nothing was used: still a little is allowed */
+  assert_int_equal(budget.allowed, 3);
+  sched_budget_release(&budget);
+}
+
+/* What never reached the other side does not count; what may have reached it before a restart does. */
+static void test_budget_counts(void **state UNUSED)
+{
+  struct sched_budget budget;
+  sched_budget_init(&budget, 2, 30000, 0);
+  sched_budget_use(&budget, NOW);
+  sched_budget_use(&budget, NOW);
+  assert_true(sched_budget_next(&budget) == CLOCK_NEVER);
+  sched_budget_done(&budget, NOW, false);
+  assert_true(sched_budget_next(&budget) <= NOW);
+  sched_budget_done(&budget, NOW, false);
+  sched_budget_assume(&budget, 5, NOW);
+  assert_int_equal(sched_budget_used(&budget, NOW), 2);
+  sched_budget_shift(&budget, -10000);
+  assert_int_equal(sched_budget_next(&budget), NOW + 20000);
   sched_budget_release(&budget);
 }
 
@@ -312,8 +426,10 @@ static void test_backoff(void **state UNUSED)
 
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_plan),        cmocka_unit_test(test_unanswered),
-                                     cmocka_unit_test(test_next_moment), cmocka_unit_test(test_queue),
-                                     cmocka_unit_test(test_budget),      cmocka_unit_test(test_backoff)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_plan),          cmocka_unit_test(test_unanswered),
+                                     cmocka_unit_test(test_release),       cmocka_unit_test(test_next_moment),
+                                     cmocka_unit_test(test_queue),         cmocka_unit_test(test_order),
+                                     cmocka_unit_test(test_budget),        cmocka_unit_test(test_budget_adapts),
+                                     cmocka_unit_test(test_budget_counts), cmocka_unit_test(test_backoff)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

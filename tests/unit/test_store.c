@@ -57,8 +57,8 @@ static void test_everything_comes_back(void **state UNUSED)
   c->recheck_ms = NOW + 8;
   free(c->stand.message);
   c->stand.message = must_strdup("Caf\u00e9");
-  agent->confirmed.session = (struct slot){SESSION_AWAY, true, NOW, NOW + 1};
-  agent->confirmed.preferred = (struct slot){PREFERRED_BUSY, false, NOW + 2, NOW + 3};
+  agent->confirmed.session = (struct slot){SESSION_AWAY, true, NOW, NOW + 1, PRESENCE_NONE};
+  agent->confirmed.preferred = (struct slot){PREFERRED_BUSY, false, NOW + 2, NOW + 3, PRESENCE_NONE};
   agent->confirmed.message = (struct message_slot){99, true, NOW + 4};
   store_set_gate(store, "app", NOW + 5);
 
@@ -196,7 +196,7 @@ static void test_bad_files(void **state UNUSED)
 
   struct db *db = db_open(path, &err);
   assert_non_null(db);
-  assert_true(db_exec(db, "PRAGMA user_version=2", &err));
+  assert_true(db_exec(db, "PRAGMA user_version=1000", &err));
   db_close(db);
   assert_null(store_open(path, accounts, 2, &err));
   assert_non_null(strstr(err.text, "newer presenced"));

@@ -1,0 +1,112 @@
+/* JSON batching (facts 3.3): several requests out as one, their answers apart again. */
+#include "adapters/json.h"
+#include "base/str.h"
+#include "graph/graph.h"
+
+#include <string.h>
+
+void graph_batch_begin(struct graph_batch *batch)
+{
+  *batch = (struct graph_batch){0};
+  buf_init(&batch->body, (size_t)GRAPH_BATCH_MAX * 2 * GRAPH_REQUEST_MAX);
+  buf_add_str(&batch->body, "{\"requests\":[");
+}
+
+void graph_batch_add(
+    struct graph_batch *batch, const struct graph_endpoint *endpoint, const struct graph_request *request)
+{
+  must(batch->count < GRAPH_BATCH_MAX);
+  const char *url = request->url + strlen(endpoint->graph) + strlen("/v1.0");
+  buf_addf(&batch->body, "%s{\"id\":\"%zu\",\"method\":", batch->count == 0 ? "" : ",", batch->count);
+  json_write_string(&batch->body, request->method, strlen(request->method));
+  buf_add_str(&batch->body, ",\"url\":");
+  json_write_string(&batch->body, url, strlen(url));
+  if (request->body.length > 0)
+    buf_addf(
+        &batch->body, ",\"headers\":{\"Content-Type\":\"application/json\"},\"body\":%s", buf_text(&request->body));
+  buf_add_str(&batch->body, "}");
+  batch->count++;
+}
+
+void graph_batch_end(
+    struct graph_batch *batch, const struct graph_endpoint *endpoint, struct graph_request *ret_request)
+{
+  buf_add_str(&batch->body, "]}");
+  must(!batch->body.overflow);
+  ret_request->method = "POST";
+  snprintf(ret_request->url, sizeof ret_request->url, "%s/v1.0/$batch", endpoint->graph);
+  ret_request->body = batch->body;
+  *batch = (struct graph_batch){0};
+}
+
+/* The names of headers come in any case (facts 3.3), values as text or number. */
+static const char *header_of(const struct value *headers, const char *name, char *to, size_t room)
+{
+  *to = '\0';
+  for (size_t i = 0; value_is(headers, VALUE_MAP) && i < value_count(headers); i++) {
+    const struct value *value = headers->u.table.items[i];
+    if (!str_equal_fold(headers->u.table.keys[i], name))
+      continue;
+    if (value_is(value, VALUE_NUMBER))
+      snprintf(to, room, "%.3f", value->u.number);
+    else
+      str_cut(to, room, value_text(value, ""));
+  }
+  return to;
+}
+
+static const struct value *part_of(const struct value *responses, size_t number)
+{
+  for (size_t i = 0; i < value_count(responses); i++) {
+    const struct value *part = value_at(responses, i);
+    int64_t id;
+    if (str_parse_int(value_get_text(part, "id", ""), 0, GRAPH_BATCH_MAX, &id) && (size_t)id == number)
+      return part;
+  }
+  return NULL;
+}
+
+static void give_part(const struct value *part, size_t number, graph_on_part *on_part, void *context)
+{
+  char retry_after[64], request_id[64], content_type[64];
+  const struct value *headers = value_get(part, "headers"), *content = value_get(part, "body");
+  double status = value_get_number(part, "status", 0);
+  struct buf body;
+  buf_init(&body, (size_t)1024 * 1024);
+  if (value_is(content, VALUE_STRING)) /* of what is not JSON, as a proxy's page */
+    buf_add_str(&body, content->u.string.bytes);
+  else if (content != NULL && !value_is(content, VALUE_NIL))
+    json_write(&body, content);
+  struct graph_reply reply = {
+      .status = status >= 100 && status <= 599 ? (int)status : 0,
+      .sent = true,
+      .failure = "the answer to the batch leaves it out",
+      .body = body.length == 0 ? "" : buf_text(&body),
+      .body_length = body.length,
+      .retry_after = header_of(headers, "Retry-After", retry_after, sizeof retry_after),
+      .request_id = header_of(headers, "request-id", request_id, sizeof request_id),
+      .content_type = header_of(headers, "Content-Type", content_type, sizeof content_type),
+      .diagnostic = ""};
+  on_part(context, number, &reply);
+  buf_release(&body);
+}
+
+bool graph_split_batch(
+    struct json *json, const struct graph_reply *reply, size_t count, graph_on_part *on_part, void *context)
+{
+  /* 200 as documented; 424 when all were throttled, by another page (facts 3.3). */
+  if (reply->status != 200 && reply->status != 424)
+    return false;
+  struct values values = {0};
+  struct value *body = NULL;
+  struct err err = ERR_INIT;
+  const struct value *responses = NULL;
+  if (json_parse(json, reply->body, reply->body_length, &values, &body, &err))
+    responses = value_get(body, "responses");
+  /* An empty list looks like an empty map (base/value.h). */
+  bool ok = value_is(responses, VALUE_LIST) || (value_is(responses, VALUE_MAP) && value_count(responses) == 0);
+  for (size_t i = 0; ok && i < count; i++)
+    give_part(part_of(responses, i), i, on_part, context);
+  values_release(&values);
+  return ok;
+}

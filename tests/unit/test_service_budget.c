@@ -1,0 +1,338 @@
+/* Living with Graph's budget: what is sent together, what a restart and a set clock leave of it, and whose preferred
+ * presence is cleared. */
+#include "service_world.h"
+
+#define AVAILABLE(id) "POST /users/" id "/presence/setPresence Available Available PT1H"
+#define ID_OF "%08d-0000-0000-0000-000000000000"
+
+static int64_t set_by_ms; /* by how much somebody has set the clock */
+
+static int64_t port_steady(void *context UNUSED)
+{
+  return world.now - set_by_ms;
+}
+
+static void set_clock(int64_t by_ms)
+{
+  world.now += by_ms;
+  set_by_ms += by_ms;
+  turn();
+}
+
+/* The service anew, with what a test has set in world.config and a clock that nobody sets. */
+static void restart_steadily(void)
+{
+  world.steady = port_steady;
+  set_by_ms = 0;
+  restart();
+}
+
+/* `count` agents by object id, given before the next turn. */
+static void agents_ready(int first, int count, const char *state_name)
+{
+  static struct event event;
+  struct err err = ERR_INIT;
+  for (int i = first; i < first + count; i++) {
+    char json[200];
+    snprintf(json, sizeof json, "{\"agent\":\"" ID_OF "\",\"state\":\"%s\",\"account\":\"c.com\"}", i, state_name);
+    assert_true(intake_parse(world.json, json, strlen(json), world.now, &event, &err));
+    assert_int_equal(service_event(world.service, &event, false), SERVICE_ACCEPTED);
+  }
+  turn();
+}
+
+static size_t open_exchanges(const char *line)
+{
+  size_t count = 0;
+  for (size_t i = 0; i < world.sent; i++)
+    count += world.exchanges[i].open && strcmp(world.exchanges[i].line, line) == 0;
+  return count;
+}
+
+static void answer_all(int status)
+{
+  for (size_t i = 0; i < world.sent; i++)
+    if (world.exchanges[i].open)
+      reply_with(&world.exchanges[i], status, "", "");
+  compact();
+}
+
+/* ---- $batch */
+
+static void with_batches(void)
+{
+  world.config.batch_off = false;
+  restart_steadily();
+}
+
+static void test_few_go_alone(void **s UNUSED)
+{
+  with_batches();
+  agents_ready(1, 3, "Talking");
+  answer_token();
+  assert_int_equal(open_exchanges("POST /$batch"), 0);
+  answer_all(204);
+  assert_false(service_rest(world.service).busy);
+}
+
+/* Twenty-five in two; the answer comes in another order, with one throttled and one left out. */
+static void test_many_go_together(void **s UNUSED)
+{
+  with_batches();
+  agents_ready(1, 25, "Talking");
+  answer_token();
+  assert_int_equal(open_exchanges("POST /$batch"), 2);
+  struct buf body;
+  buf_init(&body, 8192);
+  buf_add_str(&body, "{\"responses\":[");
+  for (int i = 19; i >= 0; i--)
+    if (i == 7)
+      buf_add_str(&body, "{\"id\":\"7\",\"status\":429,\"headers\":{\"retry-after\":\"7\"},\"body\":{\"error\":{}}},");
+    else if (i != 3)
+      buf_addf(&body, "{\"id\":\"%d\",\"status\":%d,\"headers\":{}}%s", i, i % 2 == 0 ? 200 : 204, i == 0 ? "" : ",");
+  buf_add_str(&body, "]}");
+  reply_with(expect("POST /$batch"), 200, "", buf_text(&body));
+  buf_release(&body);
+  reply_with(expect("POST /$batch"), 424, "", "{\"responses\":[]}"); /* the other five: nobody knows */
+  expect_nothing();                                                  /* the gate is closed */
+  assert_int_equal(service_gate(world.service, 0), world.now + 7250);
+  pass(7249);
+  expect_nothing();
+  for (int i = 0; i < 60 && service_rest(world.service).busy; i++) {
+    answer_all(200); /* one batch at a time may be among them: its parts are told by nobody, and sent again */
+    pass(CLOCK_SECOND);
+  }
+  assert_false(service_rest(world.service).busy);
+  assert_int_equal(service_rest(world.service).parked, 0);
+}
+
+/* Where Graph takes no batch, everything goes out by itself, and nothing is lost. */
+static void test_batch_refused(void **s UNUSED)
+{
+  with_batches();
+  agents_ready(1, 30, "Talking");
+  answer_token();
+  while (open_exchanges("POST /$batch") > 0)
+    reply_with(find("POST /$batch"), 400, "", "{\"error\":{\"code\":\"BadRequest\"}}");
+  for (int round = 0; round < 10; round++)
+    answer_all(200);
+  assert_false(service_rest(world.service).busy);
+  agents_ready(31, 30, "Talking");
+  assert_int_equal(open_exchanges("POST /$batch"), 0);
+  for (int round = 0; round < 10; round++)
+    answer_all(200);
+  assert_false(service_rest(world.service).busy);
+}
+
+/* A batch that fails as a whole fails for each. */
+static void test_batch_unanswered(void **s UNUSED)
+{
+  with_batches();
+  agents_ready(1, 10, "Talking");
+  answer_token();
+  reply_with(expect("POST /$batch"), 0, "", "");
+  assert_true(service_rest(world.service).busy);
+  for (int round = 0; round < 40 && service_rest(world.service).busy; round++) {
+    pass(CLOCK_SECOND);
+    for (size_t i = 0; i < world.sent; i++)
+      if (world.exchanges[i].open)
+        reply_with(&world.exchanges[i], strstr(world.exchanges[i].line, "$batch") != NULL ? 400 : 200, "", "");
+    compact();
+  }
+  assert_false(service_rest(world.service).busy);
+}
+
+/* ---- the budget */
+
+static void test_budget_survives_a_restart(void **s UNUSED)
+{
+  world.account.requests_per_30_seconds = 5;
+  restart_steadily();
+  agents_ready(1, 5, "Talking");
+  answer_token();
+  answer_all(200);
+  world.now += CLOCK_SECOND;
+  restart_steadily(); /* as after kill -9: nothing was written on the way out */
+  answer_token();
+  agents_ready(6, 1, "Talking");
+  expect_nothing();
+  pass(29 * CLOCK_SECOND);
+  expect_nothing();
+  pass(2 * CLOCK_SECOND);
+  answer_all(200);
+  assert_false(service_rest(world.service).busy);
+}
+
+/* Neither the budget's window nor a Retry-After is over because somebody set the clock forward. */
+static void test_clock_set_forward(void **s UNUSED)
+{
+  world.account.requests_per_30_seconds = 2;
+  restart_steadily();
+  agents_ready(1, 2, "Talking");
+  answer_token();
+  answer_all(200);
+  agents_ready(3, 1, "Talking");
+  expect_nothing();
+  set_clock(CLOCK_HOUR);
+  expect_nothing();
+  for (int i = 0; i < 31; i++) {
+    world.now += CLOCK_SECOND;
+    turn();
+  }
+  reply_with(
+      find("POST /users/00000003-0000-0000-0000-000000000000/presence/setPresence Busy InACall PT1H"), 429, "60", "");
+  assert_int_equal(service_gate(world.service, 0), world.now + 60250);
+  set_clock(CLOCK_HOUR);
+  assert_int_equal(service_gate(world.service, 0), world.now + 60250);
+}
+
+/* Sessions that Graph holds are refreshed by the time that passed, not by what the clock shows. */
+static void test_clock_set_back(void **s UNUSED)
+{
+  restart_steadily();
+  agents_ready(1, 1, "Ready");
+  answer_token();
+  answer_all(200);
+  set_clock(-2 * CLOCK_HOUR);
+  for (int i = 0; i < 271 && world.sent == 0; i++) {
+    world.now += CLOCK_SECOND;
+    turn();
+  }
+  assert_int_equal(
+      open_exchanges("POST /users/00000001-0000-0000-0000-000000000000/presence/setPresence Available Available PT1H"),
+      1);
+}
+
+/* After an outage one request finds out, then more and more go. */
+static void test_outage(void **s UNUSED)
+{
+  restart_steadily();
+  agents_ready(1, 40, "Talking");
+  answer_token();
+  assert_int_equal(world.sent, 1 + 8);
+  for (int i = 0; i < 12; i++) {
+    for (size_t e = 0; e < world.sent; e++)
+      if (world.exchanges[e].open) {
+        reply_with(&world.exchanges[e], 503, "", "");
+        break;
+      }
+  }
+  size_t open = 0;
+  for (size_t e = 0; e < world.sent; e++)
+    open += world.exchanges[e].open;
+  assert_true(open <= 1);
+  for (int round = 0; round < 400 && service_rest(world.service).busy; round++) {
+    pass(CLOCK_SECOND);
+    answer_all(200);
+  }
+  assert_false(service_rest(world.service).busy);
+}
+
+/* ---- whose preferred presence */
+
+static void lunch_is_over(const char *reads, const char *expected)
+{
+  char body[256];
+  first_ready();
+  state("a@c.com", "NotReady", "LUNCH");
+  answer("POST /users/" ID_A "/presence/setPresence Away Away PT45M", 200);
+  answer("POST /users/" ID_A "/presence/setUserPreferredPresence BeRightBack BeRightBack PT45M", 200);
+  pass(10 * CLOCK_MINUTE);
+  state("a@c.com", "Ready", "");
+  answer("POST /users/" ID_A "/presence/setPresence Available Available PT1H", 200);
+  snprintf(body, sizeof body, "{\"value\":[{\"id\":\"" ID_A "\",\"availability\":\"%s\"}]}", reads);
+  reply_with(expect("POST /communications/getPresencesByUserId"), 200, "", body);
+  if (expected != NULL)
+    answer(expected, 200);
+  expect_nothing();
+  assert_false(service_rest(world.service).busy);
+}
+
+static void test_ours_is_cleared(void **s UNUSED)
+{
+  lunch_is_over("beRightBack", "POST /users/" ID_A "/presence/clearUserPreferredPresence");
+}
+
+static void test_theirs_is_left(void **s UNUSED)
+{
+  lunch_is_over("DoNotDisturb", NULL);
+}
+
+static void test_read_fails_three_times(void **s UNUSED)
+{
+  first_ready();
+  state("a@c.com", "NotReady", "LUNCH");
+  answer("POST /users/" ID_A "/presence/setPresence Away Away PT45M", 200);
+  answer("POST /users/" ID_A "/presence/setUserPreferredPresence BeRightBack BeRightBack PT45M", 200);
+  pass(10 * CLOCK_MINUTE);
+  state("a@c.com", "LoggedOff", "");
+  for (int i = 0; i < 3; i++) {
+    reply_with(expect("POST /communications/getPresencesByUserId"), 503, "", "");
+    pass(20 * CLOCK_SECOND);
+  }
+  answer("POST /users/" ID_A "/presence/clearUserPreferredPresence", 200);
+  answer("POST /users/" ID_A "/presence/clearPresence", 200);
+}
+
+static void test_soon_after_or_always_without_a_look(void **s UNUSED)
+{
+  first_ready();
+  state("a@c.com", "NotReady", "LUNCH");
+  answer("POST /users/" ID_A "/presence/setPresence Away Away PT45M", 200);
+  answer("POST /users/" ID_A "/presence/setUserPreferredPresence BeRightBack BeRightBack PT45M", 200);
+  pass(4 * CLOCK_MINUTE);
+  state("a@c.com", "LoggedOff", "");
+  answer("POST /users/" ID_A "/presence/clearUserPreferredPresence", 200);
+}
+
+/* Many who go home together are read together. */
+static void test_read_together(void **s UNUSED)
+{
+  world.config.connections = 64;
+  restart_steadily();
+  for (int i = 1; i <= 20; i++) {
+    char json[256];
+    snprintf(
+        json, sizeof json,
+        "{\"agent\":\"" ID_OF "\",\"state\":\"NotReady\",\"reason\":\"LUNCH\",\"account\":\"c.com\"}", i);
+    give(json);
+  }
+  answer_token();
+  for (int round = 0; round < 4; round++)
+    answer_all(200);
+  assert_false(service_rest(world.service).busy);
+  for (int i = 0; i < 600; i++) {
+    world.now += CLOCK_SECOND;
+    turn();
+    answer_all(200);
+  }
+  agents_ready(1, 20, "LoggedOff");
+  assert_int_equal(open_exchanges("POST /communications/getPresencesByUserId"), 1);
+  assert_int_equal(world.sent, 1);
+  reply_with(&world.exchanges[0], 200, "", "{\"value\":[]}"); /* of nobody anything is seen */
+  assert_int_equal(world.sent, 21);
+  for (int round = 0; round < 4; round++)
+    answer_all(200);
+  assert_false(service_rest(world.service).busy);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      TEST(few_go_alone),
+      TEST(many_go_together),
+      TEST(batch_refused),
+      TEST(batch_unanswered),
+      TEST(budget_survives_a_restart),
+      TEST(clock_set_forward),
+      TEST(clock_set_back),
+      TEST(outage),
+      TEST(ours_is_cleared),
+      TEST(theirs_is_left),
+      TEST(read_fails_three_times),
+      TEST(soon_after_or_always_without_a_look),
+      TEST(read_together)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
