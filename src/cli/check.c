@@ -2,6 +2,7 @@
 #include "base/str.h"
 #include "cli/site.h"
 #include "rules/test.h"
+#include "sched/sched.h"
 #include "secret/secret.h"
 
 #include <stdio.h>
@@ -84,6 +85,20 @@ static int check_warnings(const struct ruleset *ruleset, bool strict)
   return strict ? (int)count : 0;
 }
 
+/* How many agents the budget keeps up, so that nobody finds out by presences that fade. */
+static void tell_capacity(const struct config_account *account)
+{
+  struct sched_load load = {.agents = 1000, .available = 1, .lease_ms = account->lease_ms};
+  struct sched_capacity capacity = sched_capacity(&load, account->requests_per_30_seconds);
+  char text[512];
+  snprintf(
+      text, sizeof text,
+      "account %s: %d requests per 30 s keep up %lld Available agents at most; `presenced capacity --agents N` says "
+      "more",
+      account->id, account->requests_per_30_seconds, (long long)capacity.agents_most);
+  say(true, text);
+}
+
 /* Several accounts mostly share one file: it is looked at once. */
 static bool is_checked(const struct config *config, size_t account)
 {
@@ -131,6 +146,8 @@ int cli_check(struct cli *cli)
       text, sizeof text, "%s: %zu account%s", site.config.path, site.config.account_count,
       site.config.account_count == 1 ? "" : "s");
   say(true, text);
+  for (size_t i = 0; i < site.config.account_count; i++)
+    tell_capacity(&site.config.accounts[i]);
   int failures = check_secrets(cli, &site) + check_rulesets(&site, strict);
   site_close(&site);
   return failures == 0 ? EXIT_DONE : EXIT_USAGE;

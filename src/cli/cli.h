@@ -52,6 +52,7 @@ int cli_secret(struct cli *cli);
 int cli_eval(struct cli *cli);
 int cli_test(struct cli *cli);
 int cli_codes(struct cli *cli);
+int cli_capacity(struct cli *cli);
 int cli_check(struct cli *cli);
 int cli_run(struct cli *cli);
 int cli_publish(struct cli *cli);

@@ -22,6 +22,8 @@ struct daemon {
   struct loop_watch *signals[3];
   bool until_idle;
   bool input_ended;
+  bool stopping;
+  struct loop_timer *deadline; /* of the stop */
   size_t bad_lines;
   int exit_code;
 };
@@ -32,11 +34,39 @@ static void stop(struct daemon *daemon, int exit_code)
   loop_stop(daemon->loop);
 }
 
+static void end_stop(struct daemon *daemon)
+{
+  size_t left = service_rest(daemon->service).differ;
+  if (left > 0)
+    log_warn(
+        "%zu agents do not show yet what they should; %s", left,
+        daemon->site.config.on_stop_clear ? "what was not cleared goes when it expires" : "the next start sends it");
+  stop(daemon, daemon->until_idle ? EXIT_FAILED : EXIT_DONE); /* not all is confirmed */
+}
+
+static void on_deadline(void *context)
+{
+  end_stop(context);
+}
+
+/* Takes no more events, and sends what is left for as long as StopTimeout says; a second signal ends at once. */
 static void on_stop_signal(void *context)
 {
   struct daemon *daemon = context;
-  log_info("asked to stop; presences stay as they are until they expire");
-  stop(daemon, daemon->until_idle ? EXIT_FAILED : EXIT_DONE); /* not all is confirmed */
+  const struct config *config = &daemon->site.config;
+  if (daemon->stopping || config->stop_timeout_ms == 0) {
+    end_stop(daemon);
+    return;
+  }
+  log_info(
+      config->on_stop_clear ? "asked to stop; what is ours is cleared"
+                            : "asked to stop; presences stay as they are until they expire");
+  daemon->stopping = true;
+  source_close(daemon->source);
+  daemon->source = NULL;
+  service_stop(daemon->service, config->on_stop_clear);
+  daemon->deadline = loop_timer_new(daemon->loop, on_deadline, daemon);
+  loop_timer_in(daemon->deadline, config->stop_timeout_ms);
 }
 
 static void on_hangup(void *context)
@@ -78,7 +108,9 @@ static void on_input_end(void *context, const struct err *err)
 
 static void end_if_idle(struct daemon *daemon)
 {
-  if (!daemon->until_idle || !daemon->input_ended)
+  if (daemon->stopping && !service_rest(daemon->service).busy)
+    end_stop(daemon);
+  if (daemon->stopping || !daemon->until_idle || !daemon->input_ended)
     return;
   struct service_rest rest = service_rest(daemon->service);
   if (rest.busy)
@@ -156,6 +188,7 @@ static void release(struct daemon *daemon)
   service_free(daemon->service);
   transport_free(daemon->transport);
   store_close(daemon->store);
+  loop_timer_free(daemon->deadline);
   for (size_t i = 0; i < COUNT_OF(daemon->signals); i++)
     loop_watch_free(daemon->signals[i]);
   loop_free(daemon->loop);

@@ -183,7 +183,8 @@ static bool start(struct runner *runner, const char *const *arguments, size_t co
       .log = port_log,
       .print = port_print,
       .read_event = port_read_event};
-  struct script_limits limits = {SCRIPT_CPU_MS, SCRIPT_MEMORY_BYTES};
+  const struct config *config = &runner->site.config;
+  struct script_limits limits = {config->script_cpu_ms, config->script_memory_bytes, (size_t)config->script_tasks};
   runner->script = script_open(runner->path, arguments, count, &limits, &port, err);
   return runner->script != NULL;
 }

@@ -34,6 +34,25 @@ static void print_tally(const char *title, const struct value *list)
         value_get_number(value_at(list, i), "count", 0));
 }
 
+/* What an operator should know of an account's budget; nothing while all is well. */
+static void print_budget(const struct value *account)
+{
+  double limit = value_get_number(account, "requests_per_30_seconds", 0);
+  double allowed = value_get_number(account, "requests_allowed_now", limit);
+  double needs = value_get_number(account, "keep_alives_per_second", 0);
+  double carries = value_get_number(account, "budget_per_second", 0);
+  const char *outage = value_get_text(account, "outage_since", NULL);
+  if (outage != NULL)
+    printf("             Graph has not answered since %s; it is tried carefully\n", outage);
+  if (allowed < limit)
+    printf("             Graph throttles: %.0f of %.0f requests per 30 s are used for now\n", allowed, limit);
+  if (needs > carries)
+    printf(
+        "             MORE THAN THE BUDGET GIVES: keeping up what is shown takes %.1f requests/s of %.1f; Available "
+        "presences fade; raise RequestsPer30Seconds, see `presenced capacity`\n",
+        needs, carries);
+}
+
 static void print_account(const struct value *account)
 {
   const struct value *requests = value_get(account, "requests");
@@ -52,6 +71,7 @@ static void print_account(const struct value *account)
   const char *trouble = value_get_text(account, "token_trouble", "");
   if (*trouble != '\0')
     printf("             %s\n", trouble);
+  print_budget(account);
   printf("             requests:");
   for (size_t i = 0; i < value_count(requests); i++)
     if (requests->u.table.items[i]->u.number > 0)
@@ -84,6 +104,12 @@ static void print_agent(const struct value *agent)
       value_get_bool(agent, "over", false) ? " (over)" : "");
   if (parked == NULL && !value_get_bool(agent, "confirmed", false))
     note = value_get_text(agent, "phase", "");
+  char left[128];
+  const char *choice = value_get_text(agent, "left_to_their_choice", NULL);
+  if (parked == NULL && *note == '\0' && choice != NULL) {
+    snprintf(left, sizeof left, "shows %s by their own choice, which is left alone", choice);
+    note = left;
+  }
   printf(
       "%-34s %-28s %-26s %s%s%s%s\n", value_get_text(agent, "agent", ""), shown(agent), rule,
       value_get_text(agent, "ucc", ""),

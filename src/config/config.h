@@ -43,10 +43,16 @@ struct config {
   int connections;
   bool batch_off;                /* every request goes out by itself, never several as one $batch */
   bool preferred_release_always; /* clear a preferred presence without a look at what is shown */
+  bool on_stop_clear;            /* take back what is ours before the daemon ends */
   int reload_max_changes;        /* 0: any number */
   int64_t request_timeout_ms;
+  int64_t stop_timeout_ms;  /* how long the daemon may take to end */
+  int64_t resume_within_ms; /* after a longer downtime what was said before counts no more; 0: always */
   int64_t decision_cpu_ms, load_cpu_ms;
   size_t decision_memory_bytes, load_memory_bytes;
+  int64_t script_cpu_ms;
+  size_t script_memory_bytes;
+  int script_tasks;
 };
 
 /* How strict loading is. `secret encrypt` must work before there is a sealed secret. */

@@ -70,8 +70,23 @@ static const struct option options[] = {
     NUMBER(
         publisher, "LoadMemory", OPTION_BYTES, P(load_memory_bytes), "32MiB", "4MiB", "1GiB",
         "memory of a loaded ruleset"),
+    NUMBER(
+        publisher, "ScriptTime", OPTION_DURATION, P(script_cpu_ms), "1s", "10ms", "60s",
+        "CPU time of a script from one answer to its next request"),
+    NUMBER(
+        publisher, "ScriptMemory", OPTION_BYTES, P(script_memory_bytes), "128MiB", "4MiB", "1GiB",
+        "memory of a script"),
+    NUMBER(
+        publisher, "ScriptTasks", OPTION_INT, P(script_tasks), "1000", "2", "10000",
+        "coroutines of a script at once, those of graph.each among them"),
     TEXT(publisher, "Shadow", OPTION_PATH, P(shadow), "a second ruleset run beside, reported, never published", NULL),
-    LATER(publisher, "OnStop", "what happens to presences at the end"),
+    CHOICE("OnStop", on_stop_clear, "leave", "clear", "what happens to presences when the daemon is asked to end"),
+    NUMBER(
+        publisher, "StopTimeout", OPTION_DURATION, P(stop_timeout_ms), "5s", "0s", "5m",
+        "time to send what is left when the daemon is asked to end"),
+    NUMBER(
+        publisher, "ResumeWithin", OPTION_DURATION, P(resume_within_ms), "15m", "0s", "7d",
+        "downtime after which states from before it count no more until their UCC sends an event; 0s: they always do"),
     LATER(publisher, "LogAgents", "how logs name agents"),
     LATER(publisher, "DecisionLog", "how long decisions are kept"),
     LATER(publisher, "Forget", "when a silent agent is forgotten"),

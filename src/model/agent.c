@@ -151,7 +151,7 @@ static const struct stand *stand_at(const struct contribution *contribution, int
 bool contribution_at(const struct contribution *contribution, int64_t now, struct contribution_view *ret_view)
 {
   const struct stand *stand = stand_at(contribution, now);
-  if (stand->kind != DECISION_SHOW)
+  if (stand->kind != DECISION_SHOW || contribution->silent)
     return false;
   int64_t until_ms = stand->from_ms + stand->hold_ms;
   struct contribution_view view = {stand->session, stand->preferred, stand->message, until_ms};

@@ -57,6 +57,7 @@ struct contribution {
   int64_t pending_ms;   /* when it is; CLOCK_NEVER: there is none */
   int64_t recheck_ms;   /* when a time condition changes, and it must be decided again; CLOCK_NEVER */
   bool is_override;     /* see AGENT_OVERRIDE */
+  bool silent;          /* from before a long downtime: it does not count until its UCC sends an event */
   bool dirty;           /* the store's */
 };
 

@@ -153,6 +153,14 @@ struct sched_plan sched_plan(
   return plan;
 }
 
+double sched_keep_alives(int64_t available, int64_t others, int64_t lease_ms)
+{
+  /* Spread evenly over its span, a refresh comes half of it later or earlier. */
+  double every_ms = (double)(lease_ms - least(REFRESH_BEFORE_MS, lease_ms / 10)) - (double)REFRESH_SPREAD_MS / 2;
+  double available_every_ms = (double)REFRESH_AVAILABLE_MS + (double)REFRESH_SPREAD_MS / 2;
+  return (double)available * 1000 / available_every_ms + (double)others * 1000 / every_ms;
+}
+
 static void mark_unsure(struct slot *slot, int64_t until_ms, int64_t now)
 {
   *slot = alive(*slot, now);

@@ -130,6 +130,27 @@ void sched_budget_narrow(struct sched_budget *budget, int64_t now);
 void sched_budget_widen(struct sched_budget *budget, int64_t now);
 void sched_budget_shift(struct sched_budget *budget, int64_t by_ms); /* the clock was set */
 
+/* ---- capacity: what a budget carries, by the plan's own intervals */
+
+struct sched_load {
+  int64_t agents;
+  double available; /* of them, shown as Available at one time: 0..1 */
+  double changes;   /* of what is to be shown, per agent and hour */
+  double preferred; /* of the changes, those that show a preferred presence: 0..1 */
+  int64_t lease_ms;
+};
+
+struct sched_capacity {
+  double carries;                    /* requests per second that the budget carries for ever */
+  double available, others, changes; /* requests per second for keep-alives and for changes */
+  double converges_s;                /* until everybody shows something new, as at shift start or after an outage */
+  int64_t agents_most;               /* agents of that kind that the budget carries */
+};
+/* limit: requests in 30 s. */
+struct sched_capacity sched_capacity(const struct sched_load *load, int64_t limit);
+/* Requests per second that keep this many sessions up. */
+double sched_keep_alives(int64_t available, int64_t others, int64_t lease_ms);
+
 /* ---- backoff */
 
 /* Doubles from base to cap with the number of attempts (from 1), of which a random half: [1/2, 1) of it.

@@ -40,7 +40,7 @@ struct script {
   struct vm_budget budget;
   struct graph_port port;
   struct list_node tasks, ready;
-  size_t task_count;
+  size_t task_count, tasks_max;
   struct heap sleepers;
   struct script_file *files[SCRIPT_FILES_MAX];
   enum script_state state;
@@ -168,7 +168,7 @@ static bool start_elements(struct task *task, struct err *err)
 {
   struct script *script = task->script;
   while (task->each.next < task->each.count && task->each.running < task->each.concurrency &&
-         script->task_count < SCRIPT_TASKS_MAX) {
+         script->task_count < script->tasks_max) {
     struct values values = {0};
     const struct value *arguments[] = {
         value_number(&values, task->each.id), value_number(&values, (double)task->each.next + 1)};
@@ -182,7 +182,7 @@ static bool start_elements(struct task *task, struct err *err)
   if (task->each.running > 0)
     return true;
   if (task->each.next < task->each.count)
-    return err_set(err, ERR_LIMIT, "more than %d coroutines at once; use less concurrency", SCRIPT_TASKS_MAX);
+    return err_set(err, ERR_LIMIT, "more than %zu coroutines at once; use less concurrency", script->tasks_max);
   task->each.under_way = false;
   answer(task, value_map(&task->arena));
   return true;
@@ -473,6 +473,7 @@ struct script *script_open(
 {
   struct script *script = must_alloc(sizeof *script);
   script->port = *port;
+  script->tasks_max = limits->tasks;
   script->budget =
       (struct vm_budget){.cpu_ms = limits->cpu_ms, .memory_bytes = limits->memory_bytes, .memory_in_all = true};
   list_init(&script->tasks);

@@ -5,7 +5,7 @@
  * owner decides whether a publish is sent to Graph or becomes an override in the engine.
  *
  * Limits: each slice, from one answer to the next request, has `cpu_ms`; the whole state has `memory_bytes`. Beyond
- * them the script ends, which no pcall of its own can stop. */
+ * them the script ends, which no pcall of its own can stop. graph.each makes at most `tasks` coroutines at once. */
 #ifndef SCRIPT_SCRIPT_H
 #define SCRIPT_SCRIPT_H
 
@@ -14,12 +14,9 @@
 #include "model/presence.h"
 
 enum {
-  SCRIPT_SOURCE_MAX = 1024 * 1024,         /* bytes of a script file */
-  SCRIPT_CPU_MS = 1000,                    /* of a slice */
-  SCRIPT_MEMORY_BYTES = 128 * 1024 * 1024, /* of the whole script */
-  SCRIPT_CONCURRENCY = 20,                 /* of graph.each, when it is not said */
+  SCRIPT_SOURCE_MAX = 1024 * 1024, /* bytes of a script file */
+  SCRIPT_CONCURRENCY = 20,         /* of graph.each, when it is not said */
   SCRIPT_CONCURRENCY_MAX = 100,
-  SCRIPT_TASKS_MAX = 1000,           /* coroutines alive at once */
   SCRIPT_FILES_MAX = 16,             /* open at once by events() and rows() */
   SCRIPT_RECORD_MAX = 64 * 1024,     /* bytes of one event or row */
   SCRIPT_SLEEP_MAX_S = 24 * 60 * 60, /* of one sleep() */
@@ -80,6 +77,7 @@ struct graph_port {
 struct script_limits {
   int64_t cpu_ms;
   size_t memory_bytes;
+  size_t tasks;
 };
 
 struct script;

@@ -129,6 +129,8 @@ struct service {
   /* Agents that are still to be decided again after a change of the rules: from here to the end of the store's list. */
   struct list_node *to_decide;
   uint32_t generation;
+  int64_t alive_written_ms;
+  bool stopping, clears_all; /* see service_stop() */
   size_t decided_again, came_out_different;
   struct tally shadow_differences;
   uint64_t shadow_same, shadow_different, shadow_errors;

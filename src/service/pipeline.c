@@ -194,6 +194,10 @@ enum service_taken service_event(struct service *service, const struct event *gi
   }
   if (contribution == NULL)
     contribution = store_contribution_new(store, agent, event->ucc);
+  if (store_hear_ucc(store, event->ucc)) {
+    log_info("UCC %s sends events again: what it said before counts again", event->ucc);
+    service_rules_changed(service, ruleset_generation(service->setup.rulesets[0])); /* looks at everybody again */
+  }
   (void)contribution_ripen(contribution, now);
   enum decision_kind before = contribution->stand.kind;
   record_event(contribution, event);
@@ -333,6 +337,8 @@ static void choose(struct service *service, struct agent *agent, int64_t now)
 
 static struct desired desired_now(struct service *service, struct agent *agent, int64_t now)
 {
+  if (service->clears_all)
+    return (struct desired){.message = "", .changes_ms = CLOCK_NEVER};
   choose(service, agent, now);
   return agent_desired(agent, now);
 }

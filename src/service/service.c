@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define ALIVE_EVERY_MS (30 * CLOCK_SECOND)
+
 int64_t service_now(const struct service *service)
 {
   return service->setup.ports.now(service->setup.ports.context);
@@ -96,9 +98,23 @@ static void find_account(struct service *service, struct agent *agent)
     store_agent_set_account(service->setup.store, agent, (int)(account - config->accounts));
 }
 
+/* Whoever was away for long does not know what has happened since. */
+static void resume(struct service *service, int64_t now)
+{
+  int64_t within_ms = service->setup.config->resume_within_ms, alive_ms = store_alive(service->setup.store);
+  if (within_ms == 0 || alive_ms == 0 || now - alive_ms <= within_ms || store_agent_count(service->setup.store) == 0)
+    return;
+  char text[CLOCK_TEXT_SIZE];
+  log_warn(
+      "nothing ran for %s, longer than ResumeWithin: states from before count again when their UCC sends an event",
+      clock_short_duration(now - alive_ms, text));
+  store_silence_uccs(service->setup.store);
+}
+
 void service_start(struct service *service)
 {
   int64_t now = service_now(service);
+  resume(service, now);
   struct list_node *agents = store_agents(service->setup.store);
   for (struct list_node *node = agents->next; node != agents; node = node->next)
     sched_add(&service->sched, LIST_ENTRY(node, struct agent, all_link));
@@ -183,6 +199,18 @@ void service_notice_clock(struct service *service)
     clock_stepped(service, by_ms);
 }
 
+/* So that the next start can tell how long nobody ran. */
+static int64_t say_alive(struct service *service, int64_t now)
+{
+  if (service->setup.store == NULL)
+    return CLOCK_NEVER;
+  if (now < service->alive_written_ms || now >= service->alive_written_ms + ALIVE_EVERY_MS) {
+    store_set_alive(service->setup.store, now);
+    service->alive_written_ms = now;
+  }
+  return service->alive_written_ms + ALIVE_EVERY_MS;
+}
+
 bool service_turn(struct service *service, struct err *err)
 {
   service_notice_clock(service);
@@ -202,9 +230,10 @@ bool service_turn(struct service *service, struct err *err)
     launch_ready(service, i, now);
     app_write_budget(&service->apps[i], now);
   }
+  int64_t next = earliest(say_alive(service, now), more ? now : CLOCK_NEVER);
   if (service->setup.store != NULL && !store_commit(service->setup.store, now, err))
     return false;
-  int64_t next = more ? now : sched_next_due(&service->sched);
+  next = earliest(next, sched_next_due(&service->sched));
   const struct heap_node *lookup = heap_first(&service->lookups);
   if (lookup != NULL)
     next = earliest(next, lookup->at_ms);
@@ -250,6 +279,16 @@ bool service_resync(struct service *service, const char *name, size_t *ret_count
   return count > 0 || name == NULL;
 }
 
+void service_stop(struct service *service, bool clear)
+{
+  int64_t now = service_now(service);
+  service->stopping = true;
+  service->clears_all = clear;
+  struct list_node *agents = store_agents(service->setup.store);
+  for (struct list_node *node = agents->next; clear && node != agents; node = node->next)
+    pipeline_settle(service, LIST_ENTRY(node, struct agent, all_link), now);
+}
+
 static bool has_delay(const struct agent *agent)
 {
   for (struct list_node *node = agent->contributions.next; node != &agent->contributions; node = node->next)
@@ -279,7 +318,9 @@ struct service_rest service_rest(struct service *service)
     rest.parked += agent->phase == PHASE_PARKED;
     const struct app *app = service_app(service, agent);
     bool hopeless = app != NULL && app_is_hopeless(app, now);
-    rest.busy = rest.busy || agent->phase == PHASE_IN_FLIGHT || (agent->differs && !hopeless) || has_delay(agent);
+    rest.busy = rest.busy || agent->phase == PHASE_IN_FLIGHT || (agent->differs && !hopeless) ||
+                (!service->stopping && has_delay(agent));
+    rest.differ += agent->differs || agent->phase == PHASE_IN_FLIGHT;
   }
   return rest;
 }

@@ -87,10 +87,15 @@ bool service_override(
 /* False: there is no override on that agent. */
 bool service_release(struct service *service, const char *name) MUST_CHECK;
 
+/* The owner will end soon: pending delays no longer count as busy; clear: from now on nobody should show anything of
+ * ours. What UCCs have said stays known. */
+void service_stop(struct service *service, bool clear);
+
 /* Anything left to do that is neither the end of a hold nor a keep-alive? refused: an account cannot get a token for a
  * cause that retrying does not mend; its agents then do not count as busy. */
 struct service_rest {
   bool busy;
+  size_t differ; /* agents that do not show yet what they should */
   size_t parked;
   bool refused;
   struct err refused_why;

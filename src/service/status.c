@@ -40,6 +40,30 @@ static const char *token_state(const struct app *app, int64_t now)
   return valid ? "valid" : "none yet";
 }
 
+/* What the budget is, and what keeping up what stands takes of it. */
+static void view_budget(const struct service *service, const struct app *app, struct values *values, struct value *view)
+{
+  int64_t available = 0, others = 0, lease_ms = 0, now = service_now(service);
+  struct list_node *agents = store_agents(service->setup.store);
+  for (struct list_node *node = agents->next; node != agents; node = node->next) {
+    const struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
+    const struct slot *session = &agent->confirmed.session;
+    if (service_app(service, agent) != app || session->presence == PRESENCE_NONE || now >= session->until_ms)
+      continue;
+    lease_ms = service->setup.config->accounts[agent->account].lease_ms;
+    available += session->presence == SESSION_AVAILABLE;
+    others += session->presence != SESSION_AVAILABLE;
+  }
+  double needs = lease_ms == 0 ? 0 : sched_keep_alives(available, others, lease_ms);
+  struct sched_load load = {.agents = 1, .lease_ms = CLOCK_HOUR};
+  put_number(values, view, "requests_per_30_seconds", (double)app->presence.limit);
+  put_number(values, view, "requests_allowed_now", (double)app->presence.allowed);
+  put_number(values, view, "keep_alives_per_second", needs);
+  put_number(values, view, "budget_per_second", sched_capacity(&load, (int64_t)app->presence.limit).carries);
+  value_set(values, view, "batches", value_bool(values, app->batches));
+  value_set(values, view, "outage_since", instant(values, app->outage_since_ms));
+}
+
 static struct value *view_account(const struct service *service, size_t index, struct values *values)
 {
   const struct config_account *account = &service->setup.config->accounts[index];
@@ -58,6 +82,7 @@ static struct value *view_account(const struct service *service, size_t index, s
   value_set(values, view, "closed_until", instant(values, app->gate_until_ms > now ? app->gate_until_ms : 0));
   value_set(values, view, "refused_until", instant(values, app->auth_until_ms > now ? app->auth_until_ms : 0));
   put_number(values, view, "in_flight", (double)app->in_flight);
+  view_budget(service, app, values, view);
   put_number(values, view, "throttled_seconds", (double)app->throttled_ms / 1000);
   struct value *requests = value_map(values), *outcomes = value_map(values);
   for (size_t i = 0; i < COUNT_OF(app->requests); i++)
@@ -128,6 +153,8 @@ static struct value *view_agent(const struct service *service, const struct agen
   put_text(values, view, "session", presence_str(desired.session));
   put_text(values, view, "preferred", presence_str(desired.preferred));
   value_set(values, view, "carrier", value_bool(values, desired.carrier));
+  if (agent->left_choice != AVAILABILITY_UNKNOWN)
+    put_text(values, view, "left_to_their_choice", availability_str(agent->left_choice));
   put_text(values, view, "message", desired.message);
   value_set(values, view, "until", instant(values, desired.winner == NULL ? 0 : desired.until_ms));
   const struct contribution *said = desired.winner != NULL ? desired.winner : latest(agent);

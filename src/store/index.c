@@ -168,6 +168,7 @@ void store_contribution_remove(struct store *store, struct contribution *contrib
   delete_row(store, contribution, from);
   if (from->chosen == contribution)
     from->chosen = NULL;
+  store->silent_count -= contribution->silent;
   list_remove(&contribution->link);
   contribution_free(contribution);
 }

@@ -21,6 +21,10 @@ enum statement {
   PUT_GATE,
   GET_BUDGET,
   PUT_BUDGET,
+  GET_ALIVE,
+  PUT_ALIVE,
+  PUT_SILENT,
+  DELETE_SILENT,
   BEGIN,
   COMMIT,
   STATEMENT_COUNT,
@@ -38,6 +42,7 @@ struct store {
   bool in_transaction;
   struct err failure; /* the first one; ERR_NONE while all is well */
   int64_t forget_ids_at_ms;
+  size_t silent_count; /* contributions that are silent */
 };
 
 /* Begins the turn's transaction unless it runs already. False once the store has failed. */

@@ -32,7 +32,11 @@ const char *const store_schema[] = {
     "CREATE INDEX event_ids_seen ON event_ids(seen);"
     "CREATE TABLE gates(app TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;",
     /* 2: what was sent in the window before the last commit */
-    "CREATE TABLE budgets(app TEXT PRIMARY KEY, used INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;", NULL};
+    "CREATE TABLE budgets(app TEXT PRIMARY KEY, used INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;",
+    /* 3: when a daemon last ran, and the UCCs that have not sent an event since none did for long */
+    "CREATE TABLE alive(one INTEGER PRIMARY KEY CHECK(one = 1), at INTEGER NOT NULL);"
+    "CREATE TABLE silent(ucc TEXT PRIMARY KEY COLLATE NOCASE) WITHOUT ROWID;",
+    NULL};
 
 const char *const store_sql[STATEMENT_COUNT] = {
     [PUT_AGENT] =
@@ -59,6 +63,10 @@ const char *const store_sql[STATEMENT_COUNT] = {
     [PUT_GATE] = "INSERT OR REPLACE INTO gates VALUES(?,?)",
     [GET_BUDGET] = "SELECT used, at FROM budgets WHERE app=?",
     [PUT_BUDGET] = "INSERT OR REPLACE INTO budgets VALUES(?,?,?)",
+    [GET_ALIVE] = "SELECT at FROM alive",
+    [PUT_ALIVE] = "INSERT OR REPLACE INTO alive VALUES(1,?)",
+    [PUT_SILENT] = "INSERT OR IGNORE INTO silent VALUES(?)",
+    [DELETE_SILENT] = "DELETE FROM silent WHERE ucc=?",
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
 };
@@ -203,7 +211,8 @@ static void replace(char **text, struct db_statement *row, int column)
   *text = must_strdup(db_text(row, column));
 }
 
-static void read_contributions(struct agent *agent, struct db_statement *select, enum db_row *ret_last, struct err *err)
+static void read_contributions(
+    struct store *store, struct agent *agent, struct db_statement *select, enum db_row *ret_last, struct err *err)
 {
   db_bind_int(select, 1, agent->key);
   while ((*ret_last = db_step(select, err)) == DB_ROW) {
@@ -215,6 +224,8 @@ static void read_contributions(struct agent *agent, struct db_statement *select,
     c->at_ms = db_int(select, 6);
     c->since_ms = db_int(select, 7);
     c->recheck_ms = db_int(select, 8);
+    c->silent = db_int(select, 9) != 0;
+    store->silent_count += c->silent;
     list_add_tail(&agent->contributions, &c->link);
   }
   db_reset(select);
@@ -277,7 +288,7 @@ static bool read_agents(struct store *store, struct db_statement *const selects[
     agent->confirmed.preferred = read_slot(selects[0], 7);
     agent->confirmed.message =
         (struct message_slot){(uint64_t)db_int(selects[0], 11), db_int(selects[0], 12) != 0, db_int(selects[0], 13)};
-    read_contributions(agent, selects[1], &row, err);
+    read_contributions(store, agent, selects[1], &row, err);
     if (row != DB_FAILED)
       read_stands(agent, selects[2], &row, err);
     if (row != DB_FAILED)
@@ -292,7 +303,7 @@ static bool read_agents(struct store *store, struct db_statement *const selects[
 bool store_load_rows(struct store *store, struct err *err)
 {
   static const char *const sql[] = {
-      "SELECT * FROM agents ORDER BY key", "SELECT * FROM contributions WHERE agent=?",
+      "SELECT * FROM agents ORDER BY key", "SELECT *, ucc IN (SELECT ucc FROM silent) FROM contributions WHERE agent=?",
       "SELECT * FROM stands WHERE agent=?", "SELECT * FROM names WHERE agent=?"};
   struct db_statement *selects[COUNT_OF(sql)] = {NULL};
   bool ok = true;

@@ -140,6 +140,60 @@ void store_set_budget(struct store *store, const char *app, size_t used, int64_t
   store_run(store, PUT_BUDGET);
 }
 
+int64_t store_alive(struct store *store)
+{
+  struct db_statement *get = store->statements[GET_ALIVE];
+  int64_t at_ms = db_step(get, &store->failure) == DB_ROW ? db_int(get, 0) : 0;
+  db_reset(get);
+  return at_ms;
+}
+
+void store_set_alive(struct store *store, int64_t now)
+{
+  if (!store_begin(store))
+    return;
+  db_bind_int(store->statements[PUT_ALIVE], 1, now);
+  store_run(store, PUT_ALIVE);
+}
+
+void store_silence_uccs(struct store *store)
+{
+  for (struct list_node *node = store->agents.next; node != &store->agents; node = node->next) {
+    struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
+    for (struct list_node *n = agent->contributions.next; n != &agent->contributions; n = n->next) {
+      struct contribution *contribution = LIST_ENTRY(n, struct contribution, link);
+      if (contribution->is_override || contribution->silent)
+        continue;
+      contribution->silent = true;
+      store->silent_count++;
+      if (!store_begin(store))
+        continue;
+      db_bind_text(store->statements[PUT_SILENT], 1, contribution->ucc);
+      store_run(store, PUT_SILENT);
+    }
+  }
+}
+
+bool store_hear_ucc(struct store *store, const char *ucc)
+{
+  bool was_silent = false;
+  if (store->silent_count == 0) /* nearly always */
+    return false;
+  for (struct list_node *node = store->agents.next; node != &store->agents; node = node->next) {
+    struct contribution *contribution = agent_contribution(LIST_ENTRY(node, struct agent, all_link), ucc);
+    if (contribution == NULL || !contribution->silent)
+      continue;
+    contribution->silent = false;
+    store->silent_count--;
+    was_silent = true;
+  }
+  if (was_silent && store_begin(store)) {
+    db_bind_text(store->statements[DELETE_SILENT], 1, ucc);
+    store_run(store, DELETE_SILENT);
+  }
+  return was_silent;
+}
+
 bool store_commit(struct store *store, int64_t now, struct err *err)
 {
   while (!list_empty(&store->dirty)) {

@@ -334,7 +334,7 @@ static void every_wrong_attribute_has_its_line_and_remedy(void **state)
 static void what_comes_later_is_refused_honestly(void **state)
 {
   (void)state;
-  static const char *const attributes[] = {"OnStop", "LogAgents", "DecisionLog", "Forget"};
+  static const char *const attributes[] = {"LogAgents", "DecisionLog", "Forget"};
   static const char *const elements[] = {"Listen", "Script", "Ucc"}, *const children[] = {
                                                                          "Credential", "Only", "Except"};
   char text[512], error[256];

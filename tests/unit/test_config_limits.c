@@ -16,10 +16,15 @@ static int64_t limit_value(const struct config *config, const char *attribute)
       {"Connections", config->connections},
       {"ReloadMaxChanges", config->reload_max_changes},
       {"RequestTimeout", config->request_timeout_ms},
+      {"StopTimeout", config->stop_timeout_ms},
+      {"ResumeWithin", config->resume_within_ms},
       {"DecisionTime", config->decision_cpu_ms},
       {"DecisionMemory", (int64_t)config->decision_memory_bytes},
       {"LoadTime", config->load_cpu_ms},
       {"LoadMemory", (int64_t)config->load_memory_bytes},
+      {"ScriptTime", config->script_cpu_ms},
+      {"ScriptMemory", (int64_t)config->script_memory_bytes},
+      {"ScriptTasks", config->script_tasks},
   };
   for (size_t i = 0; i < COUNT_OF(values); i++)
     if (strcmp(values[i].attribute, attribute) == 0)
@@ -55,11 +60,16 @@ static void every_limit_has_default_range_and_both_ends(void **state)
       {"Lease", 3600000, 300000, 14400000, "1h", "5m", "4h", "4m59s", "4h1s"},
       {"ReloadMaxChanges", 0, 0, 1000000, "0", "0", "1000000", "-1", "1000001"},
       {"Connections", 32, 1, 256, "32", "1", "256", "0", "257"},
+      {"StopTimeout", 5000, 0, 300000, "5s", "0s", "5m", NULL, "5m1s"},
+      {"ResumeWithin", 900000, 0, 604800000, "15m", "0s", "7d", NULL, "7d1s"},
       {"RequestTimeout", 30000, 1000, 300000, "30s", "1s", "5m", "999ms", "5m1s"},
       {"DecisionTime", 5, 1, 1000, "5ms", "1ms", "1s", "0ms", "1001ms"},
       {"DecisionMemory", 4194304, 1048576, 268435456, "4MiB", "1MiB", "256MiB", "1048575", "268435457"},
       {"LoadTime", 1000, 10, 60000, "1s", "10ms", "60s", "9ms", "60001ms"},
       {"LoadMemory", 33554432, 4194304, 1073741824, "32MiB", "4MiB", "1GiB", "4095KiB", "1073741825"},
+      {"ScriptTime", 1000, 10, 60000, "1s", "10ms", "60s", "9ms", "60001ms"},
+      {"ScriptMemory", 134217728, 4194304, 1073741824, "128MiB", "4MiB", "1GiB", "4095KiB", "1073741825"},
+      {"ScriptTasks", 1000, 2, 10000, "1000", "2", "10000", "1", "10001"},
   };
   size_t count = 0;
   const struct config_limit *limit;
@@ -85,6 +95,8 @@ static void every_limit_has_default_range_and_both_ends(void **state)
     }
     const char *const bad[] = {cases[c].below, cases[c].above};
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
+      if (bad[i] == NULL) /* there are no durations below 0s */
+        continue;
       snprintf(
           error, sizeof error, ":2: %s %s=\"%s\": out of range; write %s..%s, or leave it out for %s", limit->element,
           limit->attribute, bad[i], limit->min_text, limit->max_text, limit->default_text);

@@ -99,7 +99,7 @@ static const struct graph_port port = {
     .print = port_print,
     .read_event = port_read_event};
 
-static const struct script_limits limits = {.cpu_ms = 200, .memory_bytes = 8 * 1024 * 1024};
+static const struct script_limits limits = {.cpu_ms = 200, .memory_bytes = 8 * 1024 * 1024, .tasks = 1000};
 
 static void write_file(const char *bytes, size_t length)
 {

@@ -175,7 +175,7 @@ static void test_throttled_forms(void **s UNUSED)
     struct tm tm;
     strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&in_seven_seconds, &tm));
     reply_with(expect("POST /users/" ID_A "/presence/setPresence Busy InACall PT1H"), 429, forms[i].retry_after, "");
-    int64_t wait = world.wake_at - world.now;
+    int64_t wait = service_gate(world.service, 0) - world.now;
     if (wait < forms[i].least_ms || wait > forms[i].most_ms)
       fail_msg("%s: %lld", forms[i].retry_after, (long long)wait);
     pass(wait - 1);
@@ -269,19 +269,18 @@ static void test_outage(void **s UNUSED)
   for (int i = 0; i < 12; i++) {
     reply_with(expect("POST /users/" ID_A "/presence/setPresence Busy InACall PT1H"), i % 2 == 0 ? 0 : 500, "", "");
     expect_nothing();
-    int64_t wait = world.wake_at - world.now;
-    assert_true(wait >= CLOCK_SECOND && wait <= 5 * CLOCK_MINUTE);
-    assert_true(i > 6 || wait > before / 2);
-    before = wait;
     state("a@c.com", "Talking", ""); /* a new event does not make it hurry */
     expect_nothing();
-    world.now = world.wake_at;
-    turn();
-    while (!world.exchanges[0].open) { /* the token may be renewed meanwhile */
+    int64_t failed = world.now;
+    while (!world.exchanges[0].open) {
       world.sent = 0;
       world.now = world.wake_at;
       turn();
     }
+    int64_t wait = world.now - failed; /* or the token is renewed meanwhile */
+    assert_true(wait >= CLOCK_SECOND && wait <= 5 * CLOCK_MINUTE);
+    assert_true(i > 6 || wait > before / 2);
+    before = wait;
     if (strcmp(world.exchanges[0].line, "POST token") == 0)
       answer_token();
   }

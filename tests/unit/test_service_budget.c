@@ -316,6 +316,64 @@ static void test_read_together(void **s UNUSED)
   assert_false(service_rest(world.service).busy);
 }
 
+/* ---- the end, and the next start */
+
+static void test_stop_clears(void **s UNUSED)
+{
+  first_ready();
+  service_stop(world.service, true);
+  turn();
+  answer("POST /users/" ID_A "/presence/clearPresence", 200);
+  expect_nothing();
+  assert_false(service_rest(world.service).busy);
+  restart(); /* what was said is still known */
+  answer_token();
+  answer("POST /users/" ID_A "/presence/setPresence Available Available PT1H", 200);
+}
+
+static void test_stop_leaves(void **s UNUSED)
+{
+  first_ready();
+  service_stop(world.service, false);
+  turn();
+  expect_nothing();
+  assert_false(service_rest(world.service).busy);
+}
+
+/* After a long downtime what one UCC had said counts no more until it speaks, of whomever; the other one still waits.
+ */
+static void test_long_downtime(void **s UNUSED)
+{
+  first_ready();
+  give("{\"agent\":\"" ID_B "\",\"state\":\"Talking\",\"ucc\":\"other\",\"account\":\"c.com\"}");
+  answer("POST /users/" ID_B "/presence/setPresence Busy InACall PT1H", 200);
+  world.config.resume_within_ms = 15 * CLOCK_MINUTE;
+  world.now += 16 * CLOCK_MINUTE;
+  restart();
+  answer_token();
+  answer("POST /users/" ID_A "/presence/clearPresence", 200);
+  answer("POST /users/" ID_B "/presence/clearPresence", 200);
+  expect_nothing();
+  world.now += CLOCK_SECOND;
+  restart(); /* a short one: it stays so */
+  answer_token();
+  expect_nothing();
+  state("somebody@c.com", "LoggedOff", "");
+  answer("POST /users/" ID_A "/presence/setPresence Available Available PT1H", 200);
+  expect_nothing();
+}
+
+static void test_short_downtime(void **s UNUSED)
+{
+  first_ready();
+  world.config.resume_within_ms = 15 * CLOCK_MINUTE;
+  world.now += 14 * CLOCK_MINUTE;
+  restart();
+  answer_token();
+  answer("POST /users/" ID_A "/presence/setPresence Available Available PT1H", 200); /* it has faded */
+  expect_nothing();
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
 
 int main(void)
@@ -333,6 +391,10 @@ int main(void)
       TEST(theirs_is_left),
       TEST(read_fails_three_times),
       TEST(soon_after_or_always_without_a_look),
-      TEST(read_together)};
+      TEST(read_together),
+      TEST(stop_clears),
+      TEST(stop_leaves),
+      TEST(long_downtime),
+      TEST(short_downtime)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,21 @@
+#include "base/clock.h"
+#include "sched/sched.h"
+
+/* A request counts for the window and until its answer has come; these are what a tenth of a second of margin and a
+ * fifth of a second of answering leave of it. */
+#define WINDOW_S 30.3
+
+struct sched_capacity sched_capacity(const struct sched_load *load, int64_t limit)
+{
+  double agents = (double)load->agents;
+  int64_t available = (int64_t)(agents * load->available + 0.5);
+  struct sched_capacity capacity = {.carries = (double)limit / WINDOW_S};
+  capacity.available = sched_keep_alives(available, 0, load->lease_ms);
+  capacity.others = sched_keep_alives(0, load->agents - available, load->lease_ms);
+  /* Each change sets a session; one that shows a preferred presence sets and later clears that too. */
+  capacity.changes = agents * load->changes / 3600 * (1 + 2 * load->preferred);
+  capacity.converges_s = agents * (1 + load->preferred) / capacity.carries;
+  double needs = capacity.available + capacity.others + capacity.changes;
+  capacity.agents_most = needs <= 0 ? INT64_MAX : (int64_t)(agents * capacity.carries / needs);
+  return capacity;
+}
