@@ -27,14 +27,14 @@ void journal_add(struct journal *journal, const struct visit *visit)
   struct buf texts, path;
   buf_init(&texts, 8192);
   buf_init(&path, 64 * 1024);
-  const struct http_server_request *request = visit->request;
-  buf_addf(&path, "%s%s%s", request->path, *request->query == '\0' ? "" : "?", request->query);
-  put(&texts, request->method, 16);
+  const struct tenant_call *call = visit->call;
+  buf_addf(&path, "%s%s%s", call->path, *call->query == '\0' ? "" : "?", call->query);
+  put(&texts, call->method, 16);
   put(&texts, buf_text(&path), PATH_MAX_SHOWN);
   put(&texts, visit->user, sizeof visit->user);
   put(&texts, visit->note, sizeof visit->note);
   put(&texts, visit->client_request_id, sizeof visit->client_request_id);
-  put(&texts, http_call_header(request->call, "User-Agent"), AGENT_MAX_SHOWN);
+  put(&texts, call->user_agent, AGENT_MAX_SHOWN);
   struct journal_entry *entry = must_alloc(sizeof *entry + texts.length);
   entry->at_ms = visit->now;
   entry->status = visit->fate == FATE_ANSWER ? visit->status : 0;

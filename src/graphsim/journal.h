@@ -2,7 +2,7 @@
 #ifndef GRAPHSIM_JOURNAL_H
 #define GRAPHSIM_JOURNAL_H
 
-#include "graphsim/visit.h"
+#include "tenant/visit.h"
 
 enum { JOURNAL_MAX = 100000 };
 

@@ -29,7 +29,8 @@ void options_help(void)
       "  --requests-per-30s N   presence limit; more is answered with 429 (default 1500)\n"
       "  --latency MS           before every answer of Graph (default 0)\n"
       "  --help\n\n"
-      "Fault kinds: token-* befall token requests, lookup-* user lookups, the others presence actions.\n%s\n",
+      "Fault kinds: token-* befall token requests, lookup-* user lookups, batch-* a whole $batch, the others presence "
+      "actions.\n%s\n",
       presence_role, user_role, buf_text(&kinds));
   buf_release(&kinds);
 }
@@ -79,16 +80,16 @@ static void set_number(struct options *options, int option, int64_t number)
     options->seed = (uint64_t)number;
     break;
   case OPTION_TOKEN_LIFE:
-    options->token_life_s = number;
+    options->tenant.token_life_s = number;
     break;
   case OPTION_REFRESH_IN:
-    options->refresh_in_s = number;
+    options->tenant.refresh_in_s = number;
     break;
   case OPTION_REQUESTS:
-    options->requests_per_30s = (int)number;
+    options->tenant.requests_per_30s = (int)number;
     break;
   default:
-    options->latency_ms = number;
+    options->tenant.latency_ms = number;
     break;
   }
 }
@@ -96,14 +97,14 @@ static void set_number(struct options *options, int option, int64_t number)
 static bool parse_roles(struct options *options, const char *text, struct err *err)
 {
   char copy[256], *rest = NULL;
-  options->presence_role = options->user_role = false;
+  options->tenant.presence_role = options->tenant.user_role = false;
   if (!str_copy(copy, sizeof copy, text))
     return err_set(err, ERR_CONFIG, "--roles: too long; give %s,%s or \"none\"", presence_role, user_role);
   for (char *role = strtok_r(copy, ",", &rest); role != NULL; role = strtok_r(NULL, ",", &rest)) {
     if (strcmp(role, presence_role) == 0)
-      options->presence_role = true;
+      options->tenant.presence_role = true;
     else if (strcmp(role, user_role) == 0)
-      options->user_role = true;
+      options->tenant.user_role = true;
     else if (strcmp(role, "none") != 0)
       return err_set(
           err, ERR_CONFIG, "--roles: \"%s\" is not known; give %s,%s or \"none\"", role, presence_role, user_role);
@@ -151,10 +152,7 @@ bool options_parse(int argc, char **argv, struct options *ret_options, bool *ret
   struct options options = {
       .users = 250,
       .seed = 1,
-      .token_life_s = 3599,
-      .requests_per_30s = 1500,
-      .presence_role = true,
-      .user_role = true,
+      .tenant = {.token_life_s = 3599, .requests_per_30s = 1500, .presence_role = true, .user_role = true},
   };
   bool help = false;
   opterr = 0;

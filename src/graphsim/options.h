@@ -3,17 +3,14 @@
 #define GRAPHSIM_OPTIONS_H
 
 #include "base/err.h"
-#include "graphsim/faults.h"
+#include "tenant/tenant.h"
 
 struct options {
   const char *dir;    /* borrowed from argv */
   int port, sim_port; /* 0: a free one */
   int users;
   uint64_t seed;
-  int64_t token_life_s, refresh_in_s; /* refresh_in_s 0: not in the answer */
-  int requests_per_30s;
-  int64_t latency_ms; /* before every answer of Graph */
-  bool presence_role, user_role;
+  struct tenant_setup tenant; /* the parts that the command line tells */
   struct faults faults;
 };
 

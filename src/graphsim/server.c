@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "graphsim/graphsim.h"
-#include "graphsim/paths.h"
 #include "graphsim/setup.h"
 
 #include <signal.h>
@@ -40,17 +39,9 @@ static void answer(struct http_call *call, const struct visit *visit)
   http_call_answer(call, visit->status, headers, buf_text(&visit->body), visit->body.length);
 }
 
-/* By id, because the person may have been deleted, or made anew, since the request came. */
-static void end_flight(struct graphsim *graphsim, const struct visit *visit)
-{
-  struct person *person = directory_by_id(graphsim->directory, visit->in_flight_id);
-  if (person != NULL && person->in_flight > 0)
-    person->in_flight--;
-}
-
 static void held_free(struct held *held)
 {
-  end_flight(held->graphsim, &held->visit);
+  tenant_answered(&held->graphsim->tenant, &held->visit);
   list_remove(&held->node);
   loop_timer_free(held->timer);
   visit_release(&held->visit);
@@ -65,83 +56,55 @@ static void on_held_due(void *context)
 }
 
 /* Takes the answer out of the visit. */
-static void hold(struct graphsim *graphsim, struct visit *visit, int64_t delay_ms)
+static void hold(struct graphsim *graphsim, struct http_call *call, struct visit *visit, int64_t delay_ms)
 {
   struct held *held = must_alloc(sizeof *held);
   held->graphsim = graphsim;
-  held->call = visit->request->call;
+  held->call = call;
   held->visit = *visit;
-  held->visit.request = NULL;
+  held->visit.call = NULL;
   buf_init(&visit->body, VISIT_ANSWER_MAX);
   held->timer = loop_timer_new(graphsim->loop, on_held_due, held);
   loop_timer_at(held->timer, visit->now + delay_ms);
   list_add_tail(&graphsim->held, &held->node);
 }
 
-static void settle(struct graphsim *graphsim, struct visit *visit)
+static void settle(struct graphsim *graphsim, struct http_call *call, struct visit *visit)
 {
   if (visit->fate == FATE_HANG) {
     /* The client may give up and try again at any time: that is no second one in flight. */
-    end_flight(graphsim, visit);
-    *visit->in_flight_id = '\0';
+    tenant_answered(&graphsim->tenant, visit);
     visit->fate = FATE_RESET;
-    hold(graphsim, visit, HANG_MS);
+    hold(graphsim, call, visit, HANG_MS);
   } else if (visit->delay_ms > 0) {
-    hold(graphsim, visit, visit->delay_ms);
+    hold(graphsim, call, visit, visit->delay_ms);
   } else {
-    end_flight(graphsim, visit);
-    answer(visit->request->call, visit);
+    tenant_answered(&graphsim->tenant, visit);
+    answer(call, visit);
   }
 }
 
-static void serve_path(
-    struct graphsim *graphsim, struct visit *visit, const struct issued_token *token, const struct path *path)
+static void on_visit(void *context, const struct visit *visit)
 {
-  bool get = strcmp(visit->request->method, "GET") == 0, post = strcmp(visit->request->method, "POST") == 0;
-  enum action_kind action;
-  if (path->target == PATH_BAD)
-    visit_graph_error(visit, 400, "BadRequest", "%s", path->problem);
-  else if (path->target == PATH_USER && get)
-    lookup_serve(graphsim, visit, token, path->user);
-  else if (path->target == PATH_USER_PRESENCE && get)
-    read_one(graphsim, visit, token, path->user);
-  else if (path->target == PATH_USER_ACTION && post && action_parse(path->action, &action))
-    action_serve(graphsim, visit, token, action, path->user);
-  else if (path->target == PATH_PRESENCES && post)
-    read_many(graphsim, visit, token);
-  else
-    visit_graph_error(visit, 400, "BadRequest", "There is no such resource here for %s.", visit->request->method);
-}
-
-static void serve_graph(struct graphsim *graphsim, struct visit *visit)
-{
-  visit_header(visit, "request-id", visit->request_id);
-  if (*visit->client_request_id != '\0')
-    visit_header(visit, "client-request-id", visit->client_request_id);
-  visit_header(
-      visit, "x-ms-ags-diagnostic",
-      "{\"ServerInfo\":{\"DataCenter\":\"Local\",\"Slice\":\"E\",\"Ring\":\"0\",\"ScaleUnit\":\"000\",\"RoleInstance\":"
-      "\"graphsim\"}}");
-  struct path path = path_parse(visit->request->path);
-  const struct issued_token *token = token_check(graphsim, visit);
-  if (token != NULL)
-    serve_path(graphsim, visit, token, &path);
-  graphsim->counters.unauthorized += visit->fate == FATE_ANSWER && visit->status == 401 ? 1 : 0;
-  graphsim->counters.throttled += visit->fate == FATE_ANSWER && visit->status == 429 ? 1 : 0;
-  visit->delay_ms += graphsim->options.latency_ms;
+  journal_add(context, visit);
 }
 
 static void on_graph_request(void *context, const struct http_server_request *request)
 {
   struct graphsim *graphsim = context;
+  struct tenant_call call = {
+      .method = request->method,
+      .path = request->path,
+      .query = request->query,
+      .body = request->body,
+      .body_length = request->body_length,
+      .authorization = http_call_header(request->call, "Authorization"),
+      .content_type = http_call_header(request->call, "Content-Type"),
+      .client_request_id = http_call_header(request->call, "client-request-id"),
+      .user_agent = http_call_header(request->call, "User-Agent")};
   struct visit visit;
-  visit_init(&visit, request, clock_now_ms());
-  if (token_is_path(request->path))
-    token_serve(graphsim, &visit);
-  else
-    serve_graph(graphsim, &visit);
-  journal_add(&graphsim->journal, &visit);
-  settle(graphsim, &visit);
+  tenant_serve(&graphsim->tenant, &call, clock_now_ms(), &visit);
+  settle(graphsim, request->call, &visit);
   visit_release(&visit);
 }
 
@@ -159,21 +122,28 @@ static bool listen_on_both(struct graphsim *graphsim, struct err *err)
 
 bool graphsim_open(struct graphsim *graphsim, const struct options *options, struct err *err)
 {
-  *graphsim = (struct graphsim){.options = *options, .faults = options->faults};
+  *graphsim = (struct graphsim){.options = *options};
   list_init(&graphsim->held);
-  graphsim->window.limit = (size_t)options->requests_per_30s;
-  setup_registration(graphsim);
-  graphsim->directory = directory_new();
-  directory_populate(graphsim->directory, options->users, options->seed);
+  struct tenant_setup setup = options->tenant;
+  setup_registration(options->seed, &setup);
+  setup.on_visit = on_visit;
+  setup.context = &graphsim->journal;
+  uint64_t noise; /* not the seed: a token of an earlier run must not be good in this one */
+  crypto_random(&noise, sizeof noise);
+  graphsim->json = json_new(err);
+  tenant_init(&graphsim->tenant, &setup, graphsim->json, noise);
+  explicit_bzero(&setup, sizeof setup);
+  graphsim->tenant.faults = options->faults;
+  directory_populate(graphsim->tenant.directory, options->users, options->seed);
+  if (graphsim->json == NULL)
+    return false;
   graphsim->loop = loop_new(err);
   if (graphsim->loop == NULL)
     return false;
-  graphsim->json = json_new(err);
-  if (graphsim->json == NULL)
-    return false;
   if (!setup_folder(graphsim, err) || !listen_on_both(graphsim, err))
     return false;
-  snprintf(graphsim->address, sizeof graphsim->address, "https://localhost:%d", graphsim->port);
+  snprintf(
+      graphsim->tenant.setup.address, sizeof graphsim->tenant.setup.address, "https://localhost:%d", graphsim->port);
   return setup_files(graphsim, err);
 }
 
@@ -188,8 +158,8 @@ void graphsim_run(struct graphsim *graphsim)
   struct loop_watch *interrupt = loop_watch_signal(graphsim->loop, SIGINT, on_signal, graphsim);
   struct loop_watch *terminate = loop_watch_signal(graphsim->loop, SIGTERM, on_signal, graphsim);
   printf(
-      "graphsim: ready at %s for %zu people; state at http://127.0.0.1:%d/sim/state\n", graphsim->address,
-      graphsim->directory->count, graphsim->sim_port);
+      "graphsim: ready at %s for %zu people; state at http://127.0.0.1:%d/sim/state\n", graphsim->tenant.setup.address,
+      graphsim->tenant.directory->count, graphsim->sim_port);
   fflush(stdout);
   loop_run(graphsim->loop, NULL, NULL);
   loop_watch_free(interrupt);
@@ -203,10 +173,8 @@ void graphsim_close(struct graphsim *graphsim)
   http_server_free(graphsim->graph_server);
   http_server_free(graphsim->sim_server);
   crypto_tls_free(graphsim->tls);
-  json_free(graphsim->json);
   loop_free(graphsim->loop);
-  directory_free(graphsim->directory);
   journal_release(&graphsim->journal);
-  window_release(&graphsim->window);
-  explicit_bzero(graphsim->secret, sizeof graphsim->secret);
+  tenant_release(&graphsim->tenant);
+  json_free(graphsim->json);
 }

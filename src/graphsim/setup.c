@@ -13,18 +13,17 @@
 
 enum { PATH_SIZE = 4096, SECRET_NOISE = 24 };
 
-void setup_registration(struct graphsim *graphsim)
+void setup_registration(uint64_t seed, struct tenant_setup *setup)
 {
   static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-  uint64_t seed = graphsim->options.seed;
-  seed_guid(seed, "client id", graphsim->client_id);
-  seed_guid(seed, "tenant id", graphsim->tenant_id);
+  seed_guid(seed, "client id", setup->client_id);
+  seed_guid(seed, "tenant id", setup->tenant_id);
   /* Real secrets hold characters that a form must encode; so does this one, whatever the seed. */
   char noise[SECRET_NOISE + 1] = "";
   struct seed own = {seed ^ UINT64_C(0x736563726574)};
   for (size_t i = 0; i < SECRET_NOISE; i++)
     noise[i] = letters[seed_next(&own) % (sizeof letters - 1)];
-  snprintf(graphsim->secret, sizeof graphsim->secret, "sim~%s+/%%&=\xc3\xa9", noise);
+  snprintf(setup->secret, sizeof setup->secret, "sim~%s+/%%&=\xc3\xa9", noise);
 }
 
 static bool file_path(char path[PATH_SIZE], const struct graphsim *graphsim, const char *name, struct err *err)
@@ -84,9 +83,10 @@ static bool load_or_make_key(const struct graphsim *graphsim, struct wiped *ret_
 static bool seal(const struct graphsim *graphsim, struct buf *ret_sealed, struct err *err)
 {
   struct wiped key = WIPED_INIT, secret = WIPED_INIT;
-  wiped_set(&secret, graphsim->secret, strlen(graphsim->secret));
-  bool done = load_or_make_key(graphsim, &key, err) &&
-              secret_seal(&key, graphsim->tenant_id, graphsim->client_id, &secret, ret_sealed, err);
+  wiped_set(&secret, graphsim->tenant.setup.secret, strlen(graphsim->tenant.setup.secret));
+  bool done =
+      load_or_make_key(graphsim, &key, err) &&
+      secret_seal(&key, graphsim->tenant.setup.tenant_id, graphsim->tenant.setup.client_id, &secret, ret_sealed, err);
   wiped_release(&key);
   wiped_release(&secret);
   return done;
@@ -114,7 +114,8 @@ static bool write_config(const struct graphsim *graphsim, struct err *err)
         "    </PresencePublisher>\n"
         "  </PresenceProvider>\n"
         "</config>\n",
-        graphsim->client_id, graphsim->tenant_id, buf_text(&sealed), graphsim->address, graphsim->address);
+        graphsim->tenant.setup.client_id, graphsim->tenant.setup.tenant_id, buf_text(&sealed),
+        graphsim->tenant.setup.address, graphsim->tenant.setup.address);
     done = write_file(graphsim, "config.xml", &text, err);
   }
   buf_release(&sealed);
@@ -128,8 +129,8 @@ static bool write_sim(const struct graphsim *graphsim, struct err *err)
   buf_init(&text, 4096);
   buf_addf(
       &text, "{\"port\":%d,\"sim_port\":%d,\"client_id\":\"%s\",\"tenant_id\":\"%s\",\"secret\":", graphsim->port,
-      graphsim->sim_port, graphsim->client_id, graphsim->tenant_id);
-  json_write_string(&text, graphsim->secret, strlen(graphsim->secret));
+      graphsim->sim_port, graphsim->tenant.setup.client_id, graphsim->tenant.setup.tenant_id);
+  json_write_string(&text, graphsim->tenant.setup.secret, strlen(graphsim->tenant.setup.secret));
   buf_addf(&text, ",\"pid\":%ld}\n", (long)getpid());
   bool done = write_file(graphsim, "sim.json", &text, err);
   buf_release(&text);

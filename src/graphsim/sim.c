@@ -90,7 +90,7 @@ static struct value *person_value(struct graphsim *graphsim, struct values *valu
   struct value *map = value_map(values), *sessions = value_list(values), *shown = value_map(values);
   struct value *preferred = value_nil(values), *message = value_nil(values);
   if (person->has_app)
-    value_add(values, sessions, session_value(values, &person->app, graphsim->client_id));
+    value_add(values, sessions, session_value(values, &person->app, graphsim->tenant.setup.client_id));
   if (person->has_client)
     value_add(values, sessions, session_value(values, &person->client, "teams"));
   if (person->preferred.presence != PRESENCE_NONE) {
@@ -118,7 +118,7 @@ static struct value *person_value(struct graphsim *graphsim, struct values *valu
 
 static struct value *counters_value(const struct graphsim *graphsim, struct values *values)
 {
-  const struct counters *counters = &graphsim->counters;
+  const struct counters *counters = &graphsim->tenant.counters;
   struct value *map = value_map(values), *received = value_map(values), *applied = value_map(values);
   for (size_t i = 0; i < ACTION_COUNT; i++) {
     set_number(values, received, action_str((enum action_kind)i), counters->received[i]);
@@ -128,12 +128,13 @@ static struct value *counters_value(const struct graphsim *graphsim, struct valu
   set_number(values, map, "tokens_issued", counters->tokens_issued);
   set_number(values, map, "lookups", counters->lookups);
   set_number(values, map, "reads", counters->reads);
+  set_number(values, map, "batches", counters->batches);
   value_set(values, map, "actions", received);
   value_set(values, map, "applied", applied);
   set_number(values, map, "unauthorized", counters->unauthorized);
   set_number(values, map, "throttled", counters->throttled);
   set_number(values, map, "over_budget", counters->over_budget);
-  set_number(values, map, "max_in_30s", (int64_t)graphsim->window.max_seen);
+  set_number(values, map, "max_in_30s", (int64_t)graphsim->tenant.window.max_seen);
   set_number(values, map, "max_in_flight_per_user", counters->max_in_flight);
   return map;
 }
@@ -141,8 +142,8 @@ static struct value *counters_value(const struct graphsim *graphsim, struct valu
 static struct value *faults_value(const struct graphsim *graphsim, struct values *values)
 {
   struct value *list = value_list(values);
-  for (size_t i = 0; i < graphsim->faults.count; i++) {
-    const struct fault *fault = &graphsim->faults.list[i];
+  for (size_t i = 0; i < graphsim->tenant.faults.count; i++) {
+    const struct fault *fault = &graphsim->tenant.faults.list[i];
     struct value *map = value_map(values);
     set_text(values, map, "kind", fault->kind->name);
     value_set(values, map, "probability", value_number(values, fault->probability));
@@ -159,14 +160,14 @@ static void serve_state(struct graphsim *graphsim, const struct http_server_requ
   char upn[PERSON_UPN_SIZE];
   if (*request->query != '\0') {
     struct person *person =
-        query_text(request->query, "user", upn, sizeof upn) ? directory_by_upn(graphsim->directory, upn) : NULL;
+        query_text(request->query, "user", upn, sizeof upn) ? directory_by_upn(graphsim->tenant.directory, upn) : NULL;
     if (person == NULL)
       answer_error(request->call, 404, "no such user; give ?user=UPN");
     else
       answer_value(request->call, person_value(graphsim, &values, person, now));
   } else {
     struct value *map = value_map(&values), *users = value_list(&values);
-    const struct list_node *people = &graphsim->directory->people;
+    const struct list_node *people = &graphsim->tenant.directory->people;
     for (struct list_node *node = people->next; node != people; node = node->next)
       value_add(&values, users, person_value(graphsim, &values, LIST_ENTRY(node, struct person, node), now));
     set_number(&values, map, "now_ms", now);
@@ -200,13 +201,13 @@ static void serve_log(struct graphsim *graphsim, const struct http_server_reques
 
 static bool order_faults(struct graphsim *graphsim, const struct value *body, struct err *err)
 {
-  struct faults faults = {.seed = graphsim->faults.seed};
+  struct faults faults = {.seed = graphsim->tenant.faults.seed};
   if (body->type != VALUE_LIST && value_count(body) > 0)
     return err_set(err, ERR_INPUT, "give a list of faults, as [\"throttle:0.5\"]; [] ends all");
   for (size_t i = 0; i < value_count(body); i++)
     if (!faults_add(&faults, value_text(value_at(body, i), ""), err))
       return false;
-  graphsim->faults = faults;
+  graphsim->tenant.faults = faults;
   return true;
 }
 
@@ -215,7 +216,7 @@ static void take_name_from(struct graphsim *graphsim, struct person *person)
 {
   char name[PERSON_UPN_SIZE];
   snprintf(name, sizeof name, "former-%s@contoso.com", person->id);
-  directory_rename(graphsim->directory, person, name);
+  directory_rename(graphsim->tenant.directory, person, name);
 }
 
 static bool order_users(struct graphsim *graphsim, const struct value *body, struct err *err)
@@ -223,11 +224,11 @@ static bool order_users(struct graphsim *graphsim, const struct value *body, str
   const char *upn = value_get_text(body, "upn", ""), *id = value_get_text(body, "id", NULL);
   if (*upn == '\0' || strlen(upn) >= PERSON_UPN_SIZE)
     return err_set(err, ERR_INPUT, "upn is missing or too long");
-  struct person *named = directory_by_upn(graphsim->directory, upn);
+  struct person *named = directory_by_upn(graphsim->tenant.directory, upn);
   if (value_get_bool(body, "delete", false)) {
     if (named == NULL)
       return err_set(err, ERR_INPUT, "there is no such user");
-    directory_remove(graphsim->directory, named);
+    directory_remove(graphsim->tenant.directory, named);
     return true;
   }
   char derived[SEED_GUID_SIZE];
@@ -237,7 +238,7 @@ static bool order_users(struct graphsim *graphsim, const struct value *body, str
   }
   if (!str_is_guid(id))
     return err_set(err, ERR_INPUT, "id must be a GUID");
-  struct person *identified = directory_by_id(graphsim->directory, id);
+  struct person *identified = directory_by_id(graphsim->tenant.directory, id);
   if (named != NULL && named == identified) {
     named->disabled = !value_get_bool(body, "enabled", !named->disabled);
     return true;
@@ -245,15 +246,15 @@ static bool order_users(struct graphsim *graphsim, const struct value *body, str
   if (named != NULL)
     take_name_from(graphsim, named);
   if (identified != NULL)
-    directory_rename(graphsim->directory, identified, upn);
+    directory_rename(graphsim->tenant.directory, identified, upn);
   else
-    directory_add(graphsim->directory, upn, id);
+    directory_add(graphsim->tenant.directory, upn, id);
   return true;
 }
 
 static struct person *find_person(struct graphsim *graphsim, const struct value *body, struct err *err)
 {
-  struct person *person = directory_by_upn(graphsim->directory, value_get_text(body, "upn", ""));
+  struct person *person = directory_by_upn(graphsim->tenant.directory, value_get_text(body, "upn", ""));
   if (person == NULL)
     err_set(err, ERR_INPUT, "upn is missing or nobody's");
   return person;

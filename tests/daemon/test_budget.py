@@ -37,6 +37,21 @@ def test_all_arrive(sim, make_presenced, write_events, batch):
     assert shown.count("InACall") == 200
     assert state["counters"]["throttled"] == 0
     assert state["counters"]["max_in_flight_per_user"] == 1
+    assert (state["counters"]["batches"] > 0) == (batch == "on")
+
+
+@pytest.mark.parametrize("fault", [
+    "batch-424:1:1", "batch-429:1:1", "batch-503:1:5", "batch-lost:1:5", "batch-refused", "503:0.3", "lost:0.05"])
+def test_all_arrive_in_spite_of(sim, make_presenced, write_events, fault):
+    """What befalls a batch, and what befalls the parts of it."""
+    sim.faults(fault)
+    presenced = make_presenced(sim, events=write_events(*(event(i, "Talking") for i in range(1, 61))), until_idle=True)
+    assert presenced.wait() == 0, presenced.err
+    state = sim.state()
+    assert [user["shown"]["activity"] for user in state["users"]].count("InACall") == 60
+    assert state["counters"]["batches"] > 0
+    assert state["counters"]["max_in_flight_per_user"] == 1
+    assert ("Graph refuses a $batch (400); requests go out one by one" in presenced.err) == (fault == "batch-refused")
 
 
 def test_stop_clears(sim, make_presenced):

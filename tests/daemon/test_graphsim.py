@@ -505,6 +505,86 @@ def test_reads(sim):
     assert len(sim.graph("POST", "/communications/getPresencesByUserId", too_many).json["value"]) == 650
 
 
+def set_part(id, user, client, availability="Busy", activity="InACall", **more):
+    body = {"sessionId": client, "availability": availability, "activity": activity}
+    return {"id": id, "method": "POST", "url": f"/users/{user}/presence/setPresence",
+            "headers": {"Content-Type": "application/json"}, "body": body, **more}
+
+
+def batch(sim, *parts):
+    answer = sim.graph("POST", "/$batch", {"requests": list(parts)})
+    return answer, {part["id"]: part for part in answer.json.get("responses", [])}
+
+
+def test_batch(sim):
+    """Every part is answered by itself; an error of one is not an error of the whole."""
+    first, second = sim.id("agent001@contoso.com"), sim.id("agent002@contoso.com")
+    answer, parts = batch(
+        sim, set_part("a", first, sim.client), set_part("b", second, sim.client, activity="Lunch"),
+        {"id": "c", "method": "GET", "url": "users/agent003%40contoso.com?$select=id"},
+        {"id": "d", "method": "GET", "url": f"/users/{first}/presence"}, {"id": "e", "method": "POST", "url": "/$batch"},
+        set_part("f", first, sim.client, headers={}))
+    assert answer.status == 200
+    statuses = {id: part["status"] for id, part in parts.items()}
+    assert statuses.pop("a") in (200, 204)
+    assert statuses == {"b": 400, "c": 200, "d": 200, "e": 400, "f": 400}
+    assert parts["b"]["body"]["error"]["code"] == "BadRequest"
+    assert parts["c"]["body"] == {**parts["c"]["body"], "id": sim.id("agent003@contoso.com")}
+    assert parts["d"]["body"]["activity"] == "InACall"
+    assert "body" not in parts["a"]
+    assert sim.state("agent001@contoso.com")["shown"]["activity"] == "InACall"
+    operations = [entry["operation"] for entry in sim.log()["entries"]]
+    assert operations[-1] == "$batch" and operations.count("setPresence") == 3
+
+
+def test_batch_in_another_order(sim):
+    parts = [{"id": str(i), "method": "GET", "url": "/users/agent001@contoso.com"} for i in range(20)]
+    orders = [[part["id"] for part in batch(sim, *parts)[0].json["responses"]] for _ in range(3)]
+    assert all(sorted(order, key=int) == [str(i) for i in range(20)] for order in orders)
+    assert any(order != [str(i) for i in range(20)] for order in orders)
+
+
+@pytest.mark.parametrize("requests", [
+    [], None, "x", [{"method": "GET", "url": "/x"}], [{"id": "1", "method": "GET"}],
+    [{"id": "a", "method": "GET", "url": "/x"}, {"id": "A", "method": "GET", "url": "/y"}],
+    [{"id": str(i), "method": "GET", "url": "/x"} for i in range(21)],
+    [{"id": "1", "method": "GET", "url": "/" + "x" * 6000}], [{"id": "1" * 100, "method": "GET", "url": "/x"}],
+    [{"id": "1", "method": "GET", "url": "/x", "dependsOn": ["2"]}],
+])
+def test_malformed_batch(sim, requests):
+    answer = sim.graph("POST", "/$batch", {"requests": requests})
+    assert (answer.status, answer.code) == (400, "BadRequest")
+
+
+def test_batch_under_the_budget(start):
+    """Each part counts as if it came alone, and the part's own headers say when to come again."""
+    sim = start("--requests-per-30s", "5")
+    ids = [sim.id(f"agent{number:03}@contoso.com") for number in range(1, 9)]
+    answer, parts = batch(sim, *(set_part(str(i), user, sim.client) for i, user in enumerate(ids)))
+    throttled = [part for part in parts.values() if part["status"] == 429]
+    assert answer.status == 200 and len(throttled) == 3
+    assert all(int(part["headers"]["Retry-After"]) >= 29 for part in throttled)
+
+
+@pytest.mark.parametrize("fault, status", [
+    ("batch-424", 424), ("batch-refused", 400), ("batch-429", 429), ("batch-503", 503), ("batch-lost", None), ("reset", None)])
+def test_faults_of_a_batch(start, fault, status):
+    sim = start("--fault", fault)
+    user = sim.id("agent001@contoso.com")
+    if status is None:
+        with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+            batch(sim, set_part("1", user, sim.client))
+    else:
+        answer, parts = batch(sim, set_part("1", user, sim.client))
+        assert answer.status == status
+        if status == 424:
+            assert parts["1"]["status"] == 429 and parts["1"]["headers"]["Retry-After"] == "2"
+    shown = sim.state("agent001@contoso.com")["shown"]["activity"]
+    assert (shown == "InACall") == (fault == "batch-lost")
+    sim.graph("GET", "/users/agent001@contoso.com")
+    assert sim.state()["counters"]["max_in_flight_per_user"] <= 1
+
+
 def test_request_ids(sim):
     mark = str(uuid.uuid4())
     answer = sim.graph("GET", "/users/nobody@contoso.com", headers={"client-request-id": mark, "User-Agent": "tester/1"})

@@ -1,8 +1,8 @@
-/* graphsim's pure parts; its answers are tried over TLS in tests/daemon/test_graphsim.py. */
+/* The tenant's pure parts; its answers are tried over TLS in tests/daemon/test_graphsim.py. */
 #include "base/must.h"
-#include "graphsim/faults.h"
-#include "graphsim/paths.h"
-#include "graphsim/window.h"
+#include "tenant/faults.h"
+#include "tenant/paths.h"
+#include "tenant/window.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* One person in the directory, with the sessions, the preferred presence and the status message that Teams knows of
  * them (facts 1 and 2). What colleagues see is computed by model/effective. */
-#ifndef GRAPHSIM_PERSON_H
-#define GRAPHSIM_PERSON_H
+#ifndef TENANT_PERSON_H
+#define TENANT_PERSON_H
 
 #include "base/list.h"
 #include "model/effective.h"

@@ -1,4 +1,4 @@
-#include "graphsim/window.h"
+#include "tenant/window.h"
 #include "base/must.h"
 
 #include <string.h>

@@ -1,5 +1,4 @@
-#include "graphsim/visit.h"
-#include "adapters/crypto.h"
+#include "tenant/visit.h"
 #include "adapters/json.h"
 #include "base/clock.h"
 #include "base/str.h"
@@ -19,18 +18,26 @@ void visit_printable(char *to, size_t room, const char *from)
       *c = '?';
 }
 
-void visit_init(struct visit *visit, const struct http_server_request *request, int64_t now)
+void visit_init(struct visit *visit, const struct tenant_call *call, int64_t now, struct seed *noise)
 {
-  *visit = (struct visit){.request = request, .now = now, .operation = "", .fault = ""};
+  *visit = (struct visit){.call = call, .now = now, .operation = "", .fault = ""};
   buf_init(&visit->body, VISIT_ANSWER_MAX);
-  crypto_guid(visit->request_id);
-  const char *client_id = http_call_header(request->call, "client-request-id");
+  char number[32];
+  snprintf(number, sizeof number, "%llu", (unsigned long long)seed_next(noise));
+  seed_guid(0, number, visit->request_id);
+  const char *client_id = call->client_request_id;
   visit_printable(visit->client_request_id, sizeof visit->client_request_id, client_id == NULL ? "" : client_id);
 }
 
 void visit_release(struct visit *visit)
 {
   buf_release(&visit->body);
+}
+
+void visit_in_flight(struct visit *visit, const char *id)
+{
+  must(visit->in_flight_count < VISIT_PARTS_MAX);
+  must(str_copy(visit->in_flight_ids[visit->in_flight_count++], VISIT_ID_SIZE, id));
 }
 
 void visit_header(struct visit *visit, const char *name, const char *value)

@@ -1,15 +1,15 @@
 /* What goes wrong, and how often: `KIND[:P[:N]]`, drawn from the seed. P is a probability, N how many times at most. */
-#ifndef GRAPHSIM_FAULTS_H
-#define GRAPHSIM_FAULTS_H
+#ifndef TENANT_FAULTS_H
+#define TENANT_FAULTS_H
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "graphsim/seed.h"
+#include "tenant/seed.h"
 
 enum { FAULTS_MAX = 32 };
 
 /* Which requests a kind befalls. */
-enum fault_target { FAULT_OF_PRESENCE, FAULT_OF_TOKEN, FAULT_OF_LOOKUP };
+enum fault_target { FAULT_OF_PRESENCE, FAULT_OF_TOKEN, FAULT_OF_LOOKUP, FAULT_OF_BATCH };
 
 enum fault_effect {
   FAULT_THROTTLE,         /* 429 with Retry-After in seconds */

@@ -1,32 +1,31 @@
 #include "adapters/json.h"
 #include "base/clock.h"
 #include "base/str.h"
-#include "graphsim/graphsim.h"
+#include "tenant/tenant.h"
 
 #include <string.h>
 
-bool guard_presence(struct graphsim *graphsim, struct visit *visit, const struct issued_token *token)
+bool guard_presence(struct tenant *tenant, struct visit *visit, const struct issued_token *token)
 {
   if (!token->presence_role) {
     visit_graph_error(visit, 403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.");
     return false;
   }
-  int64_t wait_ms = window_count(&graphsim->window, visit->now);
+  int64_t wait_ms = window_count(&tenant->window, visit->now);
   if (wait_ms == 0)
     return true;
   char seconds[32];
   snprintf(seconds, sizeof seconds, "%lld", (long long)((wait_ms + CLOCK_SECOND - 1) / CLOCK_SECOND));
   visit_header(visit, "Retry-After", seconds);
   visit_graph_error(
-      visit, 429, "TooManyRequests", "More than %d presence requests in 30 seconds.",
-      graphsim->options.requests_per_30s);
-  graphsim->counters.over_budget++;
+      visit, 429, "TooManyRequests", "More than %d presence requests in 30 seconds.", tenant->setup.requests_per_30s);
+  tenant->counters.over_budget++;
   return false;
 }
 
-bool guard_json_body(struct graphsim *graphsim, struct visit *visit, struct values *values, struct value **ret_body)
+bool guard_json_body(struct tenant *tenant, struct visit *visit, struct values *values, struct value **ret_body)
 {
-  const char *type = http_call_header(visit->request->call, "Content-Type");
+  const char *type = visit->call->content_type;
   if (type == NULL) {
     visit_graph_error(visit, 400, "BadRequest", "The Content-Type header is missing; it must be application/json.");
     return false;
@@ -40,9 +39,9 @@ bool guard_json_body(struct graphsim *graphsim, struct visit *visit, struct valu
   }
   struct err err = ERR_INIT;
   struct value *body;
-  const char *text = visit->request->body;
+  const char *text = visit->call->body;
   bool is_object = text[strspn(text, " \t\r\n")] == '{'; /* of an empty one the value does not tell (adapters/json.h) */
-  if (!is_object || !json_parse(graphsim->json, text, visit->request->body_length, values, &body, &err)) {
+  if (!is_object || !json_parse(tenant->json, text, visit->call->body_length, values, &body, &err)) {
     visit_graph_error(
         visit, 400, "BadRequest", "Unable to read JSON request payload. %s", is_object ? err.text : "It is no object.");
     return false;
@@ -51,13 +50,13 @@ bool guard_json_body(struct graphsim *graphsim, struct visit *visit, struct valu
   return true;
 }
 
-struct person *guard_person(struct graphsim *graphsim, struct visit *visit, const char *user)
+struct person *guard_person(struct tenant *tenant, struct visit *visit, const char *user)
 {
   if (!str_is_guid(user)) {
     visit_graph_error(visit, 400, "BadRequest", "Invalid user id '%s': a presence is addressed by object id.", user);
     return NULL;
   }
-  struct person *person = directory_by_id(graphsim->directory, user);
+  struct person *person = directory_by_id(tenant->directory, user);
   if (person == NULL) {
     visit_graph_error(visit, 404, "NotFound", "Resource '%s' does not exist.", user);
     return NULL;

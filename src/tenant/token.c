@@ -4,7 +4,7 @@
 #include "adapters/json.h"
 #include "base/clock.h"
 #include "base/str.h"
-#include "graphsim/graphsim.h"
+#include "tenant/tenant.h"
 
 #include <string.h>
 
@@ -73,18 +73,18 @@ static void form_note(const struct form *form, struct visit *visit)
 }
 
 /* {tenant} of /{tenant}/oauth2/v2.0/token is the tenant's GUID or its domain. */
-static bool check_tenant(const struct graphsim *graphsim, struct visit *visit)
+static bool check_tenant(const struct tenant *tenant, struct visit *visit)
 {
-  char tenant[128] = "";
-  const char *path = visit->request->path;
+  char name[128] = "";
+  const char *path = visit->call->path;
   size_t length = strlen(path) - strlen(token_path_end);
-  if (length >= 1 && length < sizeof tenant)
-    memcpy(tenant, path + 1, length - 1);
-  if (!str_percent_decode(tenant))
-    *tenant = '\0';
-  if (str_equal_fold(tenant, graphsim->tenant_id) || str_equal_fold(tenant, "contoso.com"))
+  if (length >= 1 && length < sizeof name)
+    memcpy(name, path + 1, length - 1);
+  if (!str_percent_decode(name))
+    *name = '\0';
+  if (str_equal_fold(name, tenant->setup.tenant_id) || str_equal_fold(name, "contoso.com"))
     return true;
-  if (str_equal_fold(tenant, "common") || str_equal_fold(tenant, "consumers")) {
+  if (str_equal_fold(name, "common") || str_equal_fold(name, "consumers")) {
     visit_entra_error(
         visit, 400, "invalid_request", 9001023,
         "The grant type is not supported over the /common or /consumers endpoints. Please use the /organizations or "
@@ -95,11 +95,11 @@ static bool check_tenant(const struct graphsim *graphsim, struct visit *visit)
       visit, 400, "invalid_request", 90002,
       "Tenant '%s' not found. Check to make sure you have the correct tenant ID and are signing into the correct "
       "cloud.",
-      tenant);
+      name);
   return false;
 }
 
-static bool check_form(const struct graphsim *graphsim, struct visit *visit, const struct form *form)
+static bool check_form(const struct tenant *tenant, struct visit *visit, const struct form *form)
 {
   for (size_t i = 0; i < FIELD_CLIENT_SECRET; i++)
     if (form->fields[i] == NULL) {
@@ -112,14 +112,14 @@ static bool check_form(const struct graphsim *graphsim, struct visit *visit, con
     visit_entra_error(visit, 400, "unsupported_grant_type", 70003, "The app requested an unsupported grant type.");
     return false;
   }
-  if (!str_equal_fold(form->fields[FIELD_CLIENT_ID], graphsim->client_id)) {
+  if (!str_equal_fold(form->fields[FIELD_CLIENT_ID], tenant->setup.client_id)) {
     visit_entra_error(
         visit, 400, "unauthorized_client", 700016,
         "Application with identifier '%s' was not found in the directory 'Contoso'.", form->fields[FIELD_CLIENT_ID]);
     return false;
   }
   char scope[96];
-  snprintf(scope, sizeof scope, "%s/.default", graphsim->address);
+  snprintf(scope, sizeof scope, "%s/.default", tenant->setup.address);
   if (strcmp(form->fields[FIELD_SCOPE], scope) != 0) {
     visit_entra_error(
         visit, 400, "invalid_scope", 70011,
@@ -135,12 +135,12 @@ static bool check_form(const struct graphsim *graphsim, struct visit *visit, con
         "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.");
     return false;
   }
-  if (strlen(secret) != strlen(graphsim->secret) || !crypto_equal(secret, graphsim->secret, strlen(secret))) {
+  if (strlen(secret) != strlen(tenant->setup.secret) || !crypto_equal(secret, tenant->setup.secret, strlen(secret))) {
     visit_entra_error(
         visit, 401, "invalid_client", 7000215,
         "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not "
         "the client secret ID, for a secret added to app '%s'.",
-        graphsim->client_id);
+        tenant->setup.client_id);
     return false;
   }
   return true;
@@ -154,8 +154,7 @@ static void add_part(struct buf *token, const char *text)
 }
 
 /* A JWT in form; its signature is random, since clients are to treat tokens as opaque. */
-static void make_token(
-    const struct graphsim *graphsim, const struct issued_token *issued, int64_t now, struct buf *token)
+static void make_token(struct tenant *tenant, const struct issued_token *issued, int64_t now, struct buf *token)
 {
   char claims[1024];
   const char *presence = issued->presence_role ? "\"Presence.ReadWrite.All\"" : "";
@@ -166,87 +165,88 @@ static void make_token(
       claims, sizeof claims,
       "{\"aud\":\"%s\",\"iss\":\"https://sts.windows.net/%s/\",\"iat\":%lld,\"nbf\":%lld,\"exp\":%lld,\"appid\":\"%s\","
       "\"tid\":\"%s\"%s%s%s%s%s}",
-      graphsim->address, graphsim->tenant_id, (long long)(now / 1000), (long long)(now / 1000),
-      (long long)(issued->expires_ms / 1000), graphsim->client_id, graphsim->tenant_id, any ? ",\"roles\":[" : "",
-      presence, comma, user, any ? "]" : "");
+      tenant->setup.address, tenant->setup.tenant_id, (long long)(now / 1000), (long long)(now / 1000),
+      (long long)(issued->expires_ms / 1000), tenant->setup.client_id, tenant->setup.tenant_id,
+      any ? ",\"roles\":[" : "", presence, comma, user, any ? "]" : "");
   add_part(token, "{\"typ\":\"JWT\",\"alg\":\"none\"}");
   add_part(token, claims);
-  unsigned char noise[32];
-  crypto_random(noise, sizeof noise);
+  uint64_t signature[4];
+  for (size_t i = 0; i < COUNT_OF(signature); i++)
+    signature[i] = seed_next(&tenant->noise);
   buf_add_str(token, ".");
-  crypto_base64url(noise, sizeof noise, token);
+  crypto_base64url(signature, sizeof signature, token);
 }
 
-static void issue(struct graphsim *graphsim, struct visit *visit, bool with_roles)
+static void issue(struct tenant *tenant, struct visit *visit, bool with_roles)
 {
-  struct issued_token *issued = &graphsim->tokens[graphsim->token_next];
-  graphsim->token_next = (graphsim->token_next + 1) % TOKENS_MAX;
+  struct issued_token *issued = &tenant->tokens[tenant->token_next];
+  tenant->token_next = (tenant->token_next + 1) % TOKENS_MAX;
   *issued = (struct issued_token){
-      .expires_ms = visit->now + graphsim->options.token_life_s * 1000,
-      .presence_role = with_roles && graphsim->options.presence_role,
-      .user_role = with_roles && graphsim->options.user_role,
+      .expires_ms = visit->now + tenant->setup.token_life_s * 1000,
+      .presence_role = with_roles && tenant->setup.presence_role,
+      .user_role = with_roles && tenant->setup.user_role,
   };
   struct buf token;
   buf_init(&token, 4096);
-  make_token(graphsim, issued, visit->now, &token);
+  make_token(tenant, issued, visit->now, &token);
   crypto_sha256(token.bytes, token.length, issued->digest);
-  long long life = (long long)graphsim->options.token_life_s;
+  long long life = (long long)tenant->setup.token_life_s;
   buf_addf(&visit->body, "{\"token_type\":\"Bearer\",\"expires_in\":%lld,\"ext_expires_in\":%lld,", life, life);
-  if (graphsim->options.refresh_in_s > 0)
-    buf_addf(&visit->body, "\"refresh_in\":%lld,", (long long)graphsim->options.refresh_in_s);
+  if (tenant->setup.refresh_in_s > 0)
+    buf_addf(&visit->body, "\"refresh_in\":%lld,", (long long)tenant->setup.refresh_in_s);
   buf_addf(&visit->body, "\"access_token\":\"%s\"}", buf_text(&token));
   buf_release(&token);
   visit->status = 200;
   visit_header(visit, "Content-Type", "application/json; charset=utf-8");
   visit_header(visit, "Cache-Control", "no-store, no-cache");
-  graphsim->counters.tokens_issued++;
+  tenant->counters.tokens_issued++;
 }
 
-void token_serve(struct graphsim *graphsim, struct visit *visit)
+void token_serve(struct tenant *tenant, struct visit *visit)
 {
   visit->operation = "token";
-  graphsim->counters.token_requests++;
+  tenant->counters.token_requests++;
   struct form form = {0};
-  const char *type = http_call_header(visit->request->call, "Content-Type");
+  const char *type = visit->call->content_type;
   bool is_form = type != NULL && str_starts(type, "application/x-www-form-urlencoded") &&
-                 form_parse(&form, visit->request->body, visit->request->body_length);
+                 form_parse(&form, visit->call->body, visit->call->body_length);
   if (is_form)
     form_note(&form, visit);
-  const struct fault_kind *fault = faults_draw(&graphsim->faults, FAULT_OF_TOKEN);
+  const struct fault_kind *fault = faults_draw(&tenant->faults, FAULT_OF_TOKEN);
   if (fault != NULL && visit_suffer(visit, fault))
     goto out;
-  if (strcmp(visit->request->method, "POST") != 0) {
+  if (strcmp(visit->call->method, "POST") != 0) {
     visit_entra_error(visit, 400, "invalid_request", 900561, "The endpoint only accepts POST requests.");
     goto out;
   }
-  if (!check_tenant(graphsim, visit))
+  if (!check_tenant(tenant, visit))
     goto out;
   if (!is_form) {
     visit_entra_error(visit, 400, "invalid_request", 900142, "The request body must be a form, each parameter once.");
     goto out;
   }
-  if (check_form(graphsim, visit, &form))
-    issue(graphsim, visit, fault == NULL || fault->effect != FAULT_NO_ROLE);
+  if (check_form(tenant, visit, &form))
+    issue(tenant, visit, fault == NULL || fault->effect != FAULT_NO_ROLE);
 out:
   buf_release(&form.copy);
 }
 
-static const struct issued_token *find_token(const struct graphsim *graphsim, const char *bearer)
+static const struct issued_token *find_token(const struct tenant *tenant, const char *bearer)
 {
   unsigned char digest[32];
   crypto_sha256(bearer, strlen(bearer), digest);
   for (size_t i = 0; i < TOKENS_MAX; i++)
-    if (graphsim->tokens[i].expires_ms != 0 && crypto_equal(graphsim->tokens[i].digest, digest, sizeof digest))
-      return &graphsim->tokens[i];
+    if (tenant->tokens[i].expires_ms != 0 && crypto_equal(tenant->tokens[i].digest, digest, sizeof digest))
+      return &tenant->tokens[i];
   return NULL;
 }
 
-const struct issued_token *token_check(struct graphsim *graphsim, struct visit *visit)
+const struct issued_token *token_check(struct tenant *tenant, struct visit *visit)
 {
-  const char *authorization = http_call_header(visit->request->call, "Authorization");
+  const char *authorization = visit->call->authorization;
   const char *problem = "Access token is empty.";
   if (authorization != NULL && strncasecmp(authorization, "Bearer ", 7) == 0 && authorization[7] != '\0') {
-    const struct issued_token *token = find_token(graphsim, authorization + 7);
+    const struct issued_token *token = find_token(tenant, authorization + 7);
     if (token != NULL && visit->now < token->expires_ms)
       return token;
     problem = token == NULL ? "Signature verification failed." : "Lifetime validation failed, the token is expired.";
@@ -255,7 +255,7 @@ const struct issued_token *token_check(struct graphsim *graphsim, struct visit *
   snprintf(
       challenge, sizeof challenge,
       "Bearer realm=\"\", authorization_uri=\"%s/common/oauth2/authorize\", error=\"invalid_token\"",
-      graphsim->address);
+      tenant->setup.address);
   visit_header(visit, "WWW-Authenticate", challenge);
   visit_graph_error(visit, 401, "InvalidAuthenticationToken", "%s", problem);
   return NULL;

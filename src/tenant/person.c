@@ -1,4 +1,4 @@
-#include "graphsim/person.h"
+#include "tenant/person.h"
 #include "base/clock.h"
 #include "base/str.h"
 

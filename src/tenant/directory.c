@@ -1,7 +1,7 @@
-#include "graphsim/directory.h"
+#include "tenant/directory.h"
 #include "base/clock.h"
 #include "base/str.h"
-#include "graphsim/seed.h"
+#include "tenant/seed.h"
 
 #include <stdio.h>
 #include <string.h>

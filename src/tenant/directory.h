@@ -1,8 +1,8 @@
 /* The tenant's people, found by UPN (without ASCII case) and by object id. */
-#ifndef GRAPHSIM_DIRECTORY_H
-#define GRAPHSIM_DIRECTORY_H
+#ifndef TENANT_DIRECTORY_H
+#define TENANT_DIRECTORY_H
 
-#include "graphsim/person.h"
+#include "tenant/person.h"
 
 enum { DIRECTORY_BUCKETS = 16384 };
 

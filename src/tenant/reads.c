@@ -1,7 +1,7 @@
 #include "adapters/json.h"
 #include "base/clock.h"
 #include "base/str.h"
-#include "graphsim/graphsim.h"
+#include "tenant/tenant.h"
 
 enum { READ_MANY_MAX = 650 };
 
@@ -26,14 +26,14 @@ static struct value *presence_of(struct values *values, const struct person *per
   return presence;
 }
 
-void read_one(struct graphsim *graphsim, struct visit *visit, const struct issued_token *token, const char *user)
+void read_one(struct tenant *tenant, struct visit *visit, const struct issued_token *token, const char *user)
 {
   visit->operation = "getPresence";
   visit_printable(visit->user, sizeof visit->user, user);
-  graphsim->counters.reads++;
-  if (!guard_presence(graphsim, visit, token))
+  tenant->counters.reads++;
+  if (!guard_presence(tenant, visit, token))
     return;
-  struct person *person = guard_person(graphsim, visit, user);
+  struct person *person = guard_person(tenant, visit, user);
   if (person == NULL)
     return;
   struct values values = {0};
@@ -43,7 +43,7 @@ void read_one(struct graphsim *graphsim, struct visit *visit, const struct issue
 
 /* Adds the presences of the ids; unknown ones are left out. False: the answer is made. */
 static bool add_presences(
-    struct graphsim *graphsim, struct visit *visit, const struct value *ids, struct values *values, struct value *list)
+    struct tenant *tenant, struct visit *visit, const struct value *ids, struct values *values, struct value *list)
 {
   if (!value_is(ids, VALUE_LIST) || value_count(ids) > READ_MANY_MAX) {
     visit_graph_error(visit, 400, "BadRequest", "ids must be a list of 1 to %d ids.", READ_MANY_MAX);
@@ -55,7 +55,7 @@ static bool add_presences(
       visit_graph_error(visit, 400, "BadRequest", "Invalid user id '%s'.", id);
       return false;
     }
-    struct person *person = directory_by_id(graphsim->directory, id);
+    struct person *person = directory_by_id(tenant->directory, id);
     if (person == NULL)
       continue;
     person_expire(person, visit->now);
@@ -64,17 +64,17 @@ static bool add_presences(
   return true;
 }
 
-void read_many(struct graphsim *graphsim, struct visit *visit, const struct issued_token *token)
+void read_many(struct tenant *tenant, struct visit *visit, const struct issued_token *token)
 {
   visit->operation = "getPresencesByUserId";
-  graphsim->counters.reads++;
-  if (!guard_presence(graphsim, visit, token))
+  tenant->counters.reads++;
+  if (!guard_presence(tenant, visit, token))
     return;
   struct values values = {0};
   struct value *body;
-  if (guard_json_body(graphsim, visit, &values, &body)) {
+  if (guard_json_body(tenant, visit, &values, &body)) {
     struct value *answer = value_map(&values), *list = value_list(&values);
-    if (add_presences(graphsim, visit, value_get(body, "ids"), &values, list)) {
+    if (add_presences(tenant, visit, value_get(body, "ids"), &values, list)) {
       value_set(&values, answer, "value", list);
       visit_json(visit, 200, answer);
     }

@@ -1,7 +1,7 @@
 /* Graph's paths, taken apart as OData does it (facts 4): percent-encoding decoded once, quoted keys with doubled
  * apostrophes. */
-#ifndef GRAPHSIM_PATHS_H
-#define GRAPHSIM_PATHS_H
+#ifndef TENANT_PATHS_H
+#define TENANT_PATHS_H
 
 #include <stdbool.h>
 
@@ -14,6 +14,7 @@ enum path_target {
   PATH_USER_PRESENCE, /* also /communications/presences/{id} */
   PATH_USER_ACTION,
   PATH_PRESENCES, /* /communications/getPresencesByUserId */
+  PATH_BATCH,     /* /$batch */
 };
 
 struct path {

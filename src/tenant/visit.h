@@ -1,14 +1,23 @@
-/* One request to the TLS port on its way through: what came, what is to be logged of it, and the answer under
- * construction. Lives on the stack of the request's callback. */
-#ifndef GRAPHSIM_VISIT_H
-#define GRAPHSIM_VISIT_H
+/* One request on its way through: what came, what is to be logged of it, and the answer under construction. */
+#ifndef TENANT_VISIT_H
+#define TENANT_VISIT_H
 
-#include "adapters/http_server.h"
 #include "base/buf.h"
 #include "base/value.h"
-#include "graphsim/faults.h"
+#include "tenant/faults.h"
 
 enum { VISIT_HEADERS_MAX = 8, VISIT_HEADER_SIZE = 256, VISIT_ANSWER_MAX = 8 * 1024 * 1024, VISIT_NOTE_SIZE = 512 };
+enum { VISIT_PARTS_MAX = 20, VISIT_ID_SIZE = 40 }; /* of a $batch: facts 3.3 */
+
+/* What came, all borrowed. Header values are NULL when missing. */
+struct tenant_call {
+  const char *method; /* "GET" ... */
+  const char *path;   /* percent-encoded as sent, without the query */
+  const char *query;  /* "" when there is none */
+  const char *body;   /* NUL-terminated; never NULL */
+  size_t body_length;
+  const char *authorization, *content_type, *client_request_id, *user_agent;
+};
 
 enum fate {
   FATE_ANSWER,
@@ -17,7 +26,7 @@ enum fate {
 };
 
 struct visit {
-  const struct http_server_request *request;
+  const struct tenant_call *call;
   int64_t now;
   char request_id[40], client_request_id[132];
   /* For the log. */
@@ -35,10 +44,14 @@ struct visit {
     char value[VISIT_HEADER_SIZE];
   } headers[VISIT_HEADERS_MAX];
   struct buf body;
-  char in_flight_id[40]; /* the person whose presence request this is, or "" */
+  bool in_batch; /* it is a part of a $batch */
+  /* The people whose presence requests are under way in it, by id. */
+  size_t in_flight_count;
+  char in_flight_ids[VISIT_PARTS_MAX][VISIT_ID_SIZE];
 };
 
-void visit_init(struct visit *visit, const struct http_server_request *request, int64_t now);
+/* The call is borrowed until the visit is served. */
+void visit_init(struct visit *visit, const struct tenant_call *call, int64_t now, struct seed *noise);
 void visit_release(struct visit *visit);
 void visit_header(struct visit *visit, const char *name, const char *value);
 /* Drops the answer made so far, for the next one. */
@@ -50,6 +63,8 @@ void visit_graph_error(struct visit *visit, int status, const char *code, const 
 /* An Entra error body (facts 5.5); the text becomes "AADSTS<code>: text ...". */
 void visit_entra_error(struct visit *visit, int status, const char *error, int code, const char *format, ...)
     PRINTF_LIKE(5, 6);
+/* One more is in flight. */
+void visit_in_flight(struct visit *visit, const char *id);
 /* Makes the fault's answer. True: that is all; false (lost, slow): the request is still to be carried out. */
 bool visit_suffer(struct visit *visit, const struct fault_kind *fault);
 

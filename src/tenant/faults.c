@@ -1,4 +1,4 @@
-#include "graphsim/faults.h"
+#include "tenant/faults.h"
 #include "base/str.h"
 
 #include <math.h>
@@ -33,6 +33,11 @@ static const struct fault_kind kinds[] = {
     {"lookup-404", FAULT_OF_LOOKUP, FAULT_STATUS, 404},
     {"lookup-hang", FAULT_OF_LOOKUP, FAULT_HANG, 0},
     {"lookup-throttle", FAULT_OF_LOOKUP, FAULT_THROTTLE, 0},
+    {"batch-424", FAULT_OF_BATCH, FAULT_THROTTLE, 0},
+    {"batch-refused", FAULT_OF_BATCH, FAULT_STATUS, 400},
+    {"batch-429", FAULT_OF_BATCH, FAULT_THROTTLE_DATE, 0},
+    {"batch-503", FAULT_OF_BATCH, FAULT_STATUS, 503},
+    {"batch-lost", FAULT_OF_BATCH, FAULT_LOST, 0},
 };
 
 void faults_kinds(struct buf *to)

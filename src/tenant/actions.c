@@ -2,7 +2,7 @@
  * changes the person and returns true, or makes an error answer and returns false. */
 #include "base/clock.h"
 #include "base/str.h"
-#include "graphsim/graphsim.h"
+#include "tenant/tenant.h"
 
 #include <string.h>
 
@@ -29,10 +29,10 @@ static bool check_members(struct visit *visit, const struct value *body, const c
   return true;
 }
 
-static bool check_session_id(const struct graphsim *graphsim, struct visit *visit, const struct value *body)
+static bool check_session_id(const struct tenant *tenant, struct visit *visit, const struct value *body)
 {
   const char *session_id = value_get_text(body, "sessionId", "");
-  return str_equal_fold(session_id, graphsim->client_id) ||
+  return str_equal_fold(session_id, tenant->setup.client_id) ||
          refuse(visit, "sessionId must be the id of the calling application", session_id);
 }
 
@@ -67,13 +67,12 @@ static bool read_duration(
   return true;
 }
 
-static bool set_presence(
-    struct graphsim *graphsim, struct visit *visit, struct person *person, const struct value *body)
+static bool set_presence(struct tenant *tenant, struct visit *visit, struct person *person, const struct value *body)
 {
   static const char *const members[] = {"sessionId", "availability", "activity", "expirationDuration"};
   int64_t duration_ms = 5 * CLOCK_MINUTE;
   enum presence presence;
-  if (!check_members(visit, body, members, COUNT_OF(members)) || !check_session_id(graphsim, visit, body) ||
+  if (!check_members(visit, body, members, COUNT_OF(members)) || !check_session_id(tenant, visit, body) ||
       !read_pair(visit, body, PLANE_SESSION, &presence) ||
       !read_duration(visit, body, PRESENCE_SESSION_MIN_MS, PRESENCE_SESSION_MAX_MS, &duration_ms))
     return false;
@@ -81,11 +80,10 @@ static bool set_presence(
   return true;
 }
 
-static bool clear_presence(
-    struct graphsim *graphsim, struct visit *visit, struct person *person, const struct value *body)
+static bool clear_presence(struct tenant *tenant, struct visit *visit, struct person *person, const struct value *body)
 {
   static const char *const members[] = {"sessionId"};
-  if (!check_members(visit, body, members, COUNT_OF(members)) || !check_session_id(graphsim, visit, body))
+  if (!check_members(visit, body, members, COUNT_OF(members)) || !check_session_id(tenant, visit, body))
     return false;
   if (!person->has_app) {
     visit_graph_error(visit, 404, "NotFound", "Presence session not found.");
@@ -95,13 +93,12 @@ static bool clear_presence(
   return true;
 }
 
-static bool set_preferred(
-    struct graphsim *graphsim, struct visit *visit, struct person *person, const struct value *body)
+static bool set_preferred(struct tenant *tenant, struct visit *visit, struct person *person, const struct value *body)
 {
   static const char *const members[] = {"availability", "activity", "expirationDuration"};
   int64_t duration_ms = -1;
   enum presence presence;
-  (void)graphsim;
+  (void)tenant;
   if (!check_members(visit, body, members, COUNT_OF(members)) || !read_pair(visit, body, PLANE_PREFERRED, &presence) ||
       !read_duration(visit, body, CLOCK_SECOND, PREFERRED_MAX_MS, &duration_ms))
     return false;
@@ -109,10 +106,9 @@ static bool set_preferred(
   return true;
 }
 
-static bool clear_preferred(
-    struct graphsim *graphsim, struct visit *visit, struct person *person, const struct value *body)
+static bool clear_preferred(struct tenant *tenant, struct visit *visit, struct person *person, const struct value *body)
 {
-  (void)graphsim;
+  (void)tenant;
   if (!check_members(visit, body, NULL, 0))
     return false;
   person_set_preferred(person, PRESENCE_NONE, visit->now, 0);
@@ -134,13 +130,13 @@ static bool read_expiry(struct visit *visit, const struct value *message, int64_
   return clock_parse_rfc3339(text, ret_ms) || refuse(visit, "expiryDateTime: not a dateTime", time);
 }
 
-static bool set_message(struct graphsim *graphsim, struct visit *visit, struct person *person, const struct value *body)
+static bool set_message(struct tenant *tenant, struct visit *visit, struct person *person, const struct value *body)
 {
   static const char *const members[] = {"statusMessage"};
   const struct value *status = value_get(body, "statusMessage"), *message = value_get(status, "message");
   const char *content = value_get_text(message, "content", NULL);
   int64_t ends_ms = CLOCK_NEVER;
-  (void)graphsim;
+  (void)tenant;
   if (!check_members(visit, body, members, COUNT_OF(members)))
     return false;
   if (content == NULL)
@@ -160,7 +156,7 @@ static bool set_message(struct graphsim *graphsim, struct visit *visit, struct p
 
 static const struct {
   const char *name;
-  bool (*apply)(struct graphsim *graphsim, struct visit *visit, struct person *person, const struct value *body);
+  bool (*apply)(struct tenant *tenant, struct visit *visit, struct person *person, const struct value *body);
 } actions[ACTION_COUNT] = {
     [ACTION_SET_PRESENCE] = {"setPresence", set_presence},
     [ACTION_CLEAR_PRESENCE] = {"clearPresence", clear_presence},
@@ -191,35 +187,35 @@ static int success_status(const struct person *person)
   return strchr("02468ace", person->id[PERSON_ID_SIZE - 2]) != NULL ? 200 : 204;
 }
 
-static void count_in_flight(struct graphsim *graphsim, struct visit *visit, struct person *person)
+static void count_in_flight(struct tenant *tenant, struct visit *visit, struct person *person)
 {
-  must(str_copy(visit->in_flight_id, sizeof visit->in_flight_id, person->id));
-  if (++person->in_flight > graphsim->counters.max_in_flight)
-    graphsim->counters.max_in_flight = person->in_flight;
+  visit_in_flight(visit, person->id);
+  if (++person->in_flight > tenant->counters.max_in_flight)
+    tenant->counters.max_in_flight = person->in_flight;
 }
 
 void action_serve(
-    struct graphsim *graphsim, struct visit *visit, const struct issued_token *token, enum action_kind kind,
+    struct tenant *tenant, struct visit *visit, const struct issued_token *token, enum action_kind kind,
     const char *user)
 {
   visit->operation = actions[kind].name;
-  visit_printable(visit->note, sizeof visit->note, visit->request->body);
-  graphsim->counters.received[kind]++;
-  struct person *known = directory_by_id(graphsim->directory, user);
+  visit_printable(visit->note, sizeof visit->note, visit->call->body);
+  tenant->counters.received[kind]++;
+  struct person *known = directory_by_id(tenant->directory, user);
   visit_printable(visit->user, sizeof visit->user, known == NULL ? user : known->upn);
-  if (!guard_presence(graphsim, visit, token))
+  if (!guard_presence(tenant, visit, token))
     return;
   if (known != NULL)
-    count_in_flight(graphsim, visit, known);
-  const struct fault_kind *fault = faults_draw(&graphsim->faults, FAULT_OF_PRESENCE);
+    count_in_flight(tenant, visit, known);
+  const struct fault_kind *fault = faults_draw(&tenant->faults, FAULT_OF_PRESENCE);
   if (fault != NULL && visit_suffer(visit, fault))
     return;
   struct values values = {0};
   struct value *body;
-  if (guard_json_body(graphsim, visit, &values, &body)) {
-    struct person *person = guard_person(graphsim, visit, user);
-    if (person != NULL && actions[kind].apply(graphsim, visit, person, body)) {
-      graphsim->counters.applied[kind]++;
+  if (guard_json_body(tenant, visit, &values, &body)) {
+    struct person *person = guard_person(tenant, visit, user);
+    if (person != NULL && actions[kind].apply(tenant, visit, person, body)) {
+      tenant->counters.applied[kind]++;
       visit_empty(visit, success_status(person));
     }
   }

@@ -1,4 +1,4 @@
-#include "graphsim/seed.h"
+#include "tenant/seed.h"
 #include "base/str.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Seeded randomness: the same seed gives the same people, ids and faults in every run. Not for secrets that matter. */
-#ifndef GRAPHSIM_SEED_H
-#define GRAPHSIM_SEED_H
+#ifndef TENANT_SEED_H
+#define TENANT_SEED_H
 
 #include <stdint.h>
 

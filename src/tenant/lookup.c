@@ -1,6 +1,6 @@
 #include "adapters/json.h"
 #include "base/str.h"
-#include "graphsim/graphsim.h"
+#include "tenant/tenant.h"
 
 #include <string.h>
 
@@ -31,7 +31,7 @@ static bool parse_query(struct visit *visit, bool wanted[PROPERTY_COUNT])
 {
   char query[1024], *rest = NULL;
   bool selected = false;
-  if (!str_copy(query, sizeof query, visit->request->query)) {
+  if (!str_copy(query, sizeof query, visit->call->query)) {
     visit_graph_error(visit, 400, "BadRequest", "The query is too long.");
     return false;
   }
@@ -53,13 +53,12 @@ static bool parse_query(struct visit *visit, bool wanted[PROPERTY_COUNT])
 }
 
 static void answer_person(
-    const struct graphsim *graphsim, struct visit *visit, const struct person *person,
-    const bool wanted[PROPERTY_COUNT])
+    const struct tenant *tenant, struct visit *visit, const struct person *person, const bool wanted[PROPERTY_COUNT])
 {
   struct values values = {0};
   struct value *body = value_map(&values);
   char context[160], name[PERSON_UPN_SIZE];
-  snprintf(context, sizeof context, "%s/v1.0/$metadata#users/$entity", graphsim->address);
+  snprintf(context, sizeof context, "%s/v1.0/$metadata#users/$entity", tenant->setup.address);
   value_set(&values, body, "@odata.context", value_string(&values, context));
   str_cut(name, sizeof name, person->upn);
   name[strcspn(name, "@")] = '\0';
@@ -74,28 +73,28 @@ static void answer_person(
   values_release(&values);
 }
 
-void lookup_serve(struct graphsim *graphsim, struct visit *visit, const struct issued_token *token, const char *user)
+void lookup_serve(struct tenant *tenant, struct visit *visit, const struct issued_token *token, const char *user)
 {
   visit->operation = "lookup";
   visit_printable(visit->user, sizeof visit->user, user);
-  graphsim->counters.lookups++;
+  tenant->counters.lookups++;
   if (!token->user_role) {
     visit_graph_error(visit, 403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.");
     return;
   }
-  const struct fault_kind *fault = faults_draw(&graphsim->faults, FAULT_OF_LOOKUP);
+  const struct fault_kind *fault = faults_draw(&tenant->faults, FAULT_OF_LOOKUP);
   if (fault != NULL && visit_suffer(visit, fault))
     return;
   bool wanted[PROPERTY_COUNT] = {false};
   if (!parse_query(visit, wanted))
     return;
   struct person *person =
-      str_is_guid(user) ? directory_by_id(graphsim->directory, user) : directory_by_upn(graphsim->directory, user);
+      str_is_guid(user) ? directory_by_id(tenant->directory, user) : directory_by_upn(tenant->directory, user);
   if (person == NULL) {
     visit_graph_error(
         visit, 404, "Request_ResourceNotFound",
         "Resource '%s' does not exist or one of its queried reference-property objects are not present.", user);
     return;
   }
-  answer_person(graphsim, visit, person, wanted);
+  answer_person(tenant, visit, person, wanted);
 }

@@ -1,5 +1,4 @@
-#include "graphsim/paths.h"
-#include "adapters/http_server.h"
+#include "tenant/paths.h"
 #include "base/str.h"
 
 #include <string.h>
@@ -102,5 +101,7 @@ struct path path_parse(const char *text)
   }
   if (strcmp(text, "/v1.0/communications/getPresencesByUserId") == 0)
     return (struct path){.target = PATH_PRESENCES};
+  if (strcmp(text, "/v1.0/$batch") == 0)
+    return (struct path){.target = PATH_BATCH};
   return (struct path){.target = PATH_UNKNOWN};
 }

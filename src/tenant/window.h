@@ -1,7 +1,7 @@
 /* Graph's presence limit as Graph sees it: how many requests came in any 30 seconds, the refused ones included, since
  * throttled calls still count (facts 3.2). */
-#ifndef GRAPHSIM_WINDOW_H
-#define GRAPHSIM_WINDOW_H
+#ifndef TENANT_WINDOW_H
+#define TENANT_WINDOW_H
 
 #include <stddef.h>
 #include <stdint.h>
