@@ -241,6 +241,7 @@ static bool order_users(struct graphsim *graphsim, const struct value *body, str
   struct person *identified = directory_by_id(graphsim->tenant.directory, id);
   if (named != NULL && named == identified) {
     named->disabled = !value_get_bool(body, "enabled", !named->disabled);
+    named->unlicensed = !value_get_bool(body, "licensed", !named->unlicensed);
     return true;
   }
   if (named != NULL)

@@ -148,6 +148,7 @@ static void check_time(struct service *service, struct event *event, int64_t now
         clock_rfc3339(event->at_ms, at));
   }
   event->at_ms = now;
+  event->at_given = false;
 }
 
 static void check_fields(struct service *service, const struct event *event)
@@ -188,7 +189,7 @@ enum service_taken service_event(struct service *service, const struct event *gi
   int account = pipeline_account_of(service, event->agent, event->account);
   struct agent *agent = identity_name(service, account, event->agent)->agent;
   struct contribution *contribution = agent_contribution(agent, event->ucc);
-  if (contribution != NULL && event->at_ms < contribution->at_ms) {
+  if (contribution != NULL && event->at_given && event->at_ms < contribution->at_ms) {
     service->stale++;
     return SERVICE_STALE;
   }

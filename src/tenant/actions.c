@@ -208,7 +208,7 @@ void action_serve(
   if (known != NULL)
     count_in_flight(tenant, visit, known);
   const struct fault_kind *fault = faults_draw(&tenant->faults, FAULT_OF_PRESENCE);
-  if (fault != NULL && visit_suffer(visit, fault))
+  if (fault != NULL && visit_suffer(visit, &tenant->faults, fault))
     return;
   struct values values = {0};
   struct value *body;

@@ -131,7 +131,7 @@ static void serve_parts(
     visit_init(&part, &parts[i].call, visit->now, &tenant->noise);
     part.in_batch = true;
     buf_init(&answers[i], VISIT_ANSWER_MAX);
-    if (fault == NULL || !visit_suffer(&part, fault))
+    if (fault == NULL || !visit_suffer(&part, &tenant->faults, fault))
       tenant_serve_path(tenant, &part, token);
     tenant_served(tenant, &part);
     join(visit, &part);
@@ -158,7 +158,7 @@ void batch_serve(struct tenant *tenant, struct visit *visit, const struct issued
   tenant->counters.batches++;
   const struct fault_kind *fault = faults_draw(&tenant->faults, FAULT_OF_BATCH);
   bool throttled = fault != NULL && fault->effect == FAULT_THROTTLE;
-  if (fault != NULL && !throttled && visit_suffer(visit, fault))
+  if (fault != NULL && !throttled && visit_suffer(visit, &tenant->faults, fault))
     return;
   struct values values = {0};
   struct value *body;

@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "tenant/seed.h"
 
-enum { FAULTS_MAX = 32 };
+enum { FAULTS_MAX = 32, FAULTS_RETRY_AFTER_S = 2 };
 
 /* Which requests a kind befalls. */
 enum fault_target { FAULT_OF_PRESENCE, FAULT_OF_TOKEN, FAULT_OF_LOOKUP, FAULT_OF_BATCH };
@@ -44,6 +44,7 @@ struct faults {
   struct fault list[FAULTS_MAX];
   size_t count;
   struct seed seed;
+  int64_t retry_after_s; /* of a throttling one; 0: FAULTS_RETRY_AFTER_S */
 };
 
 /* ERR_CONFIG; an unknown kind is answered with all known ones. */

@@ -57,7 +57,7 @@ struct person *guard_person(struct tenant *tenant, struct visit *visit, const ch
     return NULL;
   }
   struct person *person = directory_by_id(tenant->directory, user);
-  if (person == NULL) {
+  if (person == NULL || person->unlicensed) {
     visit_graph_error(visit, 404, "NotFound", "Resource '%s' does not exist.", user);
     return NULL;
   }

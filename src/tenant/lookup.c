@@ -83,7 +83,7 @@ void lookup_serve(struct tenant *tenant, struct visit *visit, const struct issue
     return;
   }
   const struct fault_kind *fault = faults_draw(&tenant->faults, FAULT_OF_LOOKUP);
-  if (fault != NULL && visit_suffer(visit, fault))
+  if (fault != NULL && visit_suffer(visit, &tenant->faults, fault))
     return;
   bool wanted[PROPERTY_COUNT] = {false};
   if (!parse_query(visit, wanted))

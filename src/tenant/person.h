@@ -15,6 +15,7 @@ struct person {
   char key[PERSON_UPN_SIZE]; /* the UPN with ASCII letters in lower case */
   char id[PERSON_ID_SIZE];   /* lower case */
   bool disabled;             /* may not sign in any more */
+  bool unlicensed;           /* the directory knows them, Teams does not */
   bool has_app, has_client;
   struct effective_session app;    /* the session of the one application we know */
   struct effective_session client; /* a simulated Teams client */

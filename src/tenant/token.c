@@ -213,7 +213,7 @@ void token_serve(struct tenant *tenant, struct visit *visit)
   if (is_form)
     form_note(&form, visit);
   const struct fault_kind *fault = faults_draw(&tenant->faults, FAULT_OF_TOKEN);
-  if (fault != NULL && visit_suffer(visit, fault))
+  if (fault != NULL && visit_suffer(visit, &tenant->faults, fault))
     goto out;
   if (strcmp(visit->call->method, "POST") != 0) {
     visit_entra_error(visit, 400, "invalid_request", 900561, "The endpoint only accepts POST requests.");

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { SLOW_MS = 2000, THROTTLE_S = 2 };
+enum { SLOW_MS = 2000 };
 
 void visit_printable(char *to, size_t room, const char *from)
 {
@@ -161,23 +161,25 @@ static void fail(struct visit *visit, const struct fault_kind *fault)
       visit_graph_error(visit, fault->status, failures[i].code, "%s: a fault was asked for", failures[i].message);
 }
 
-bool visit_suffer(struct visit *visit, const struct fault_kind *fault)
+bool visit_suffer(struct visit *visit, const struct faults *faults, const struct fault_kind *fault)
 {
+  int64_t retry_after_s = faults->retry_after_s > 0 ? faults->retry_after_s : FAULTS_RETRY_AFTER_S;
   static const char page[] = "<!DOCTYPE html><html><body><h1>Welcome to the hotel's network</h1></body></html>\n";
   char text[64];
   visit->fault = fault->name;
   switch (fault->effect) {
   case FAULT_THROTTLE:
-    snprintf(text, sizeof text, "%d", THROTTLE_S);
+    snprintf(text, sizeof text, "%lld", (long long)retry_after_s);
     throttle(visit, text);
     return true;
   case FAULT_THROTTLE_DATE:
     /* A date has whole seconds: one more, so that what is left of this one does not count. */
-    http_date(visit->now + (THROTTLE_S + 1) * CLOCK_SECOND, text, sizeof text);
+    http_date(visit->now + (retry_after_s + 1) * CLOCK_SECOND, text, sizeof text);
     throttle(visit, text);
     return true;
   case FAULT_THROTTLE_DECIMAL:
-    throttle(visit, "2.128");
+    snprintf(text, sizeof text, "%lld.128", (long long)retry_after_s);
+    throttle(visit, text);
     return true;
   case FAULT_THROTTLE_BARE:
     throttle(visit, NULL);

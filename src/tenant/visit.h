@@ -66,7 +66,7 @@ void visit_entra_error(struct visit *visit, int status, const char *error, int c
 /* One more is in flight. */
 void visit_in_flight(struct visit *visit, const char *id);
 /* Makes the fault's answer. True: that is all; false (lost, slow): the request is still to be carried out. */
-bool visit_suffer(struct visit *visit, const struct fault_kind *fault);
+bool visit_suffer(struct visit *visit, const struct faults *faults, const struct fault_kind *fault);
 
 /* Shortens to fit and replaces what would not be valid UTF-8 in a log. */
 void visit_printable(char *to, size_t room, const char *from);
