@@ -193,6 +193,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *context)
     char *to;
   } wanted[] = {
       {"retry-after", reply->retry_after},
+      {"date", reply->date},
       {"request-id", reply->request_id},
       {"content-type", reply->content_type},
       {"x-ms-ags-diagnostic", reply->diagnostic},

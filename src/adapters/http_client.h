@@ -42,6 +42,7 @@ struct http_reply {
   const char *body;    /* NUL-terminated; never NULL */
   size_t body_length;
   char retry_after[HTTP_CLIENT_HEADER_SIZE]; /* header values, "" when missing or longer */
+  char date[HTTP_CLIENT_HEADER_SIZE];
   char request_id[HTTP_CLIENT_HEADER_SIZE];
   char content_type[HTTP_CLIENT_HEADER_SIZE];
   char diagnostic[HTTP_CLIENT_HEADER_SIZE]; /* x-ms-ags-diagnostic */

@@ -32,6 +32,7 @@ static void on_reply(void *context, const struct http_reply *http)
       .body = http->body,
       .body_length = http->body_length,
       .retry_after = http->retry_after,
+      .date = http->date,
       .request_id = http->request_id,
       .content_type = http->content_type,
       .diagnostic = http->diagnostic};

@@ -66,7 +66,8 @@ static const struct value *part_of(const struct value *responses, size_t number)
   return NULL;
 }
 
-static void give_part(const struct value *part, size_t number, graph_on_part *on_part, void *context)
+static void give_part(
+    const struct graph_reply *whole, const struct value *part, size_t number, graph_on_part *on_part, void *context)
 {
   char retry_after[64], request_id[64], content_type[64];
   const struct value *headers = value_get(part, "headers"), *content = value_get(part, "body");
@@ -84,6 +85,7 @@ static void give_part(const struct value *part, size_t number, graph_on_part *on
       .body = body.length == 0 ? "" : buf_text(&body),
       .body_length = body.length,
       .retry_after = header_of(headers, "Retry-After", retry_after, sizeof retry_after),
+      .date = whole->date,
       .request_id = header_of(headers, "request-id", request_id, sizeof request_id),
       .content_type = header_of(headers, "Content-Type", content_type, sizeof content_type),
       .diagnostic = ""};
@@ -106,7 +108,7 @@ bool graph_split_batch(
   /* An empty list looks like an empty map (base/value.h). */
   bool ok = value_is(responses, VALUE_LIST) || (value_is(responses, VALUE_MAP) && value_count(responses) == 0);
   for (size_t i = 0; ok && i < count; i++)
-    give_part(part_of(responses, i), i, on_part, context);
+    give_part(reply, part_of(responses, i), i, on_part, context);
   values_release(&values);
   return ok;
 }

@@ -5,12 +5,15 @@
 
 #include <string.h>
 
-int64_t graph_retry_after(const char *text, int64_t now)
+int64_t graph_retry_after(const char *text, const char *date, int64_t now)
 {
   enum { MAX_SECONDS = 30 * 24 * 3600 };
-  int64_t date, ms = 0;
-  if (clock_parse_http_date(text, &date))
-    return date > now ? date - now : 0;
+  int64_t until, from, ms = 0;
+  if (clock_parse_http_date(text, &until)) {
+    if (!clock_parse_http_date(date, &from))
+      from = now;
+    return until > from ? until - from : 0;
+  }
   const char *c = text;
   if (*c < '0' || *c > '9')
     return -1;
@@ -50,9 +53,10 @@ static void read_error(const struct value *body, struct outcome *outcome)
   }
 }
 
+/* A message is not cleared but set to nothing: a 404 of that is about the user. */
 static bool is_clear(enum graph_operation_kind kind)
 {
-  return kind == GRAPH_CLEAR_PRESENCE || kind == GRAPH_CLEAR_PREFERRED || kind == GRAPH_CLEAR_MESSAGE;
+  return kind == GRAPH_CLEAR_PRESENCE || kind == GRAPH_CLEAR_PREFERRED;
 }
 
 static enum outcome_kind kind_of_status(enum graph_operation_kind kind, int status)
@@ -90,7 +94,8 @@ void graph_classify(
     struct json *json, enum graph_operation_kind kind, const struct graph_reply *reply, int64_t now,
     struct outcome *ret_outcome)
 {
-  struct outcome outcome = {.status = reply->status, .retry_after_ms = graph_retry_after(reply->retry_after, now)};
+  struct outcome outcome = {
+      .status = reply->status, .retry_after_ms = graph_retry_after(reply->retry_after, reply->date, now)};
   str_cut(outcome.request_id, sizeof outcome.request_id, reply->request_id);
   if (reply->status == 0) {
     outcome.kind = reply->sent ? OUTCOME_UNKNOWN : OUTCOME_TRY_LATER;

@@ -59,7 +59,7 @@ struct graph_reply {
   const char *failure; /* why there is no status */
   const char *body;
   size_t body_length;
-  const char *retry_after, *request_id, *content_type, *diagnostic; /* header values, "" when missing */
+  const char *retry_after, *date, *request_id, *content_type, *diagnostic; /* header values, "" when missing */
 };
 
 const char *graph_operation_str(enum graph_operation_kind kind); /* "setPresence", "lookup", "token" */
@@ -96,8 +96,9 @@ void graph_request_release(struct graph_request *request);
 void graph_classify(
     struct json *json, enum graph_operation_kind kind, const struct graph_reply *reply, int64_t now,
     struct outcome *ret_outcome);
-/* Seconds, decimal or an HTTP-date (facts 3.2); -1 when missing or unparsable. Rounded up to milliseconds. */
-int64_t graph_retry_after(const char *text, int64_t now);
+/* Seconds, decimal or an HTTP-date (facts 3.2); -1 when missing or unparsable. Rounded up to milliseconds. A date is
+ * one of the server's clock: it counts from the reply's own `date`, and from `now` only where that is missing. */
+int64_t graph_retry_after(const char *text, const char *date, int64_t now);
 
 struct graph_user {
   char id[GRAPH_ID_SIZE]; /* lower case */

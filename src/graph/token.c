@@ -142,7 +142,7 @@ enum graph_token_verdict graph_parse_token(
     struct json *json, const struct graph_reply *reply, int64_t now, struct graph_token *ret_token,
     int64_t *ret_retry_after_ms, struct err *err)
 {
-  *ret_retry_after_ms = graph_retry_after(reply->retry_after, now);
+  *ret_retry_after_ms = graph_retry_after(reply->retry_after, reply->date, now);
   if (reply->status == 0) {
     err_set(err, ERR_NET, "the token endpoint cannot be reached: %s", reply->failure);
     return GRAPH_TOKEN_RETRY;

@@ -248,6 +248,18 @@ struct desired agent_desired(const struct agent *agent, int64_t now)
   return desired;
 }
 
+static void shift(struct slot *slot, int64_t by_ms)
+{
+  slot->set_ms += slot->set_ms == 0 ? 0 : by_ms;
+  slot->until_ms += slot->until_ms == 0 ? 0 : by_ms;
+}
+
+void confirmed_shift(struct confirmed *confirmed, int64_t by_ms)
+{
+  shift(&confirmed->session, by_ms);
+  shift(&confirmed->preferred, by_ms);
+}
+
 bool agent_shows_anything(const struct agent *agent, int64_t now)
 {
   const struct confirmed *c = &agent->confirmed;

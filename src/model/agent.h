@@ -67,7 +67,6 @@ struct slot {
   bool unsure;      /* a request was on its way and its answer is not known: Graph has `presence` or something newer */
   int64_t set_ms;   /* when the last applied set was sent; of an unsure preferred presence, the last one at all */
   int64_t until_ms; /* when it ends by itself */
-  enum presence tried; /* what an unsure one may be by now; not kept over a restart */
 };
 
 struct message_slot {
@@ -78,6 +77,8 @@ struct message_slot {
 
 struct confirmed {
   struct slot session, preferred;
+  unsigned preferred_tried; /* while it is unsure: what Graph may have besides, as bits 1 << presence */
+  int64_t preferred_for_ms; /* the end of the hold that it was set for: the decision it belongs to. 0: its until_ms */
   struct message_slot message;
 };
 
@@ -166,6 +167,8 @@ struct contribution *agent_contribution(const struct agent *agent, const char *u
  * A decision that names only a preferred presence gets the carrier session Away/Away, which never fades and never masks
  * a Teams client. */
 struct desired agent_desired(const struct agent *agent, int64_t now);
+/* The clock was set: how long Graph keeps a session or a preferred presence does not depend on our clock. */
+void confirmed_shift(struct confirmed *confirmed, int64_t by_ms);
 /* Does Graph still have anything of ours, for all we know? */
 bool agent_shows_anything(const struct agent *agent, int64_t now);
 /* When the last of it ends by itself, at the latest. */

@@ -64,23 +64,27 @@ static bool same_end(int64_t a, int64_t b)
   return a - b < SAME_END_MS && b - a < SAME_END_MS;
 }
 
+/* What was confirmed a moment ago is surely ours; of a set whose answer is not known not even that it was done. */
 static bool wants_look(const struct agent *agent, const struct slot *preferred, int64_t now)
 {
-  return now >= preferred->set_ms + PREFERRED_SURELY_OURS_MS && agent->reads_failed < READS_MAX &&
+  bool surely_ours = !preferred->unsure && now < preferred->set_ms + PREFERRED_SURELY_OURS_MS;
+  return !surely_ours && agent->reads_failed < READS_MAX &&
          (agent->read_ms == 0 || now >= agent->read_ms + PREFERRED_READ_COUNTS_MS);
 }
 
 bool sched_was_read(struct agent *agent, enum availability shown, int64_t now)
 {
   struct slot *preferred = &agent->confirmed.preferred;
-  bool ours = shown == AVAILABILITY_OFFLINE || shown == AVAILABILITY_UNKNOWN ||
-              (preferred->presence != PRESENCE_NONE && shown == presence_availability(preferred->presence)) ||
-              (preferred->tried != PRESENCE_NONE && shown == presence_availability(preferred->tried));
+  bool ours = shown == AVAILABILITY_OFFLINE || shown == AVAILABILITY_UNKNOWN;
+  for (int i = PRESENCE_NONE + 1; i < PRESENCE_COUNT; i++)
+    if (i == (int)preferred->presence || (agent->confirmed.preferred_tried & 1u << i) != 0)
+      ours = ours || shown == presence_availability((enum presence)i);
   agent->reads_failed = 0;
   agent->read_ms = now;
   if (ours)
     return true;
   *preferred = (struct slot){0};
+  agent->confirmed.preferred_tried = 0;
   agent->left_choice = shown;
   return false;
 }
@@ -91,15 +95,12 @@ void sched_not_read(struct agent *agent, int64_t now)
     agent->read_ms = now;
 }
 
-/* Not sent again when its end was moved to what Graph takes. */
-static bool preferred_stands(const struct slot *preferred, const struct desired *desired)
+/* Once per decision: not again because its end was moved to what Graph takes, or because the clock was set. */
+static bool preferred_stands(const struct agent *agent, const struct slot *preferred, const struct desired *desired)
 {
-  if (preferred->presence != desired->preferred || preferred->unsure)
-    return false;
-  int64_t sent_for = preferred->until_ms - preferred->set_ms;
-  bool lengthened = sent_for <= PREFERRED_MIN_MS && desired->until_ms < preferred->until_ms;
-  bool shortened = sent_for >= PREFERRED_MAX_MS && desired->until_ms > preferred->until_ms;
-  return lengthened || shortened || same_end(preferred->until_ms, desired->until_ms);
+  int64_t for_ms = agent->confirmed.preferred_for_ms;
+  return preferred->presence == desired->preferred && !preferred->unsure &&
+         same_end(for_ms == 0 ? preferred->until_ms : for_ms, desired->until_ms);
 }
 
 struct sched_plan sched_plan(
@@ -126,7 +127,7 @@ struct sched_plan sched_plan(
     }
     plan.next_ms = least(plan.next_ms, refresh);
   }
-  if (desired->preferred != PRESENCE_NONE && !preferred_stands(&preferred, desired)) {
+  if (desired->preferred != PRESENCE_NONE && !preferred_stands(agent, &preferred, desired)) {
     int64_t duration = desired->until_ms - now;
     if (duration < PREFERRED_MIN_MS)
       duration = PREFERRED_MIN_MS;
@@ -136,8 +137,11 @@ struct sched_plan sched_plan(
         .step = STEP_SET_PREFERRED,
         .presence = desired->preferred,
         .duration_ms = duration,
-        .until_ms = now + duration};
+        .until_ms = now + duration,
+        .for_ms = desired->until_ms};
   }
+  if (desired->preferred != PRESENCE_NONE) /* it ends before its hold when that is longer than Graph takes */
+    plan.next_ms = least(plan.next_ms, preferred.until_ms);
   if (hash != 0 && (message.hash != hash || message.unsure || !same_end(message.until_ms, desired->until_ms)))
     return (struct sched_plan){
         .step = STEP_SET_MESSAGE, .message = desired->message, .message_hash = hash, .until_ms = desired->until_ms};
@@ -180,7 +184,7 @@ void sched_sent(struct agent *agent, const struct sched_plan *plan, int64_t now)
     break;
   case STEP_SET_PREFERRED:
     mark_unsure(&c->preferred, plan->until_ms + CLOCK_MINUTE, now);
-    c->preferred.tried = plan->presence;
+    c->preferred_tried |= 1u << plan->presence;
     c->preferred.set_ms = now;
     agent->read_ms = 0;
     agent->reads_failed = 0;
@@ -215,6 +219,8 @@ void sched_applied(struct agent *agent, const struct sched_plan *plan, int64_t s
     break;
   case STEP_SET_PREFERRED:
     c->preferred = (struct slot){.presence = plan->presence, .set_ms = sent_ms, .until_ms = plan->until_ms};
+    c->preferred_for_ms = plan->for_ms;
+    c->preferred_tried = 0;
     break;
   case STEP_SET_MESSAGE:
     c->message = (struct message_slot){plan->message_hash, false, plan->until_ms};
@@ -224,6 +230,7 @@ void sched_applied(struct agent *agent, const struct sched_plan *plan, int64_t s
     break;
   case STEP_CLEAR_PREFERRED:
     c->preferred = (struct slot){0};
+    c->preferred_tried = 0;
     break;
   case STEP_CLEAR_SESSION:
     c->session = (struct slot){0};

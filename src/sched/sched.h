@@ -30,6 +30,7 @@ struct sched_plan {
   const char *message;    /* of STEP_SET_MESSAGE; the desired's, gone with the next event */
   uint64_t message_hash;
   int64_t until_ms; /* what becomes the slot's until_ms once applied */
+  int64_t for_ms;   /* of STEP_SET_PREFERRED: the end of the hold */
   int64_t next_ms;  /* with STEP_NONE: when to look again, CLOCK_NEVER if nothing will change by itself */
 };
 
@@ -42,7 +43,7 @@ struct sched_policy {
  * replacement stands. Sessions are sent with min(rest of the hold, lease), never under Graph's 5 minutes; refreshed
  * before an Available session fades and before any session expires, while the hold lasts (facts 2). A preferred
  * presence is sent once per decision and never refreshed: that would overwrite a choice the person has made since. It
- * has no owner (facts 2), so before it is cleared, unless it was set less than five minutes ago, it is read. */
+ * has no owner (facts 2), so before it is cleared, unless it was surely set less than five minutes ago, it is read. */
 struct sched_plan sched_plan(
     const struct agent *agent, const struct desired *desired, int64_t now, const struct sched_policy *policy);
 /* Before the request goes out: whatever becomes of it, Graph may have it. */

@@ -397,14 +397,21 @@ static bool is_refused_as_batch(const struct graph_reply *reply)
          reply->status == 415 || reply->status == 501;
 }
 
-static void unpack(struct parcel *parcel)
+static void unpack(struct parcel *parcel, const struct graph_reply *reply)
 {
   struct app *app = parcel->app;
   int64_t now = service_now(app->service);
   while (!list_empty(&parcel->requests)) {
     struct request *request = LIST_ENTRY(list_first(&parcel->requests), struct request, link);
     leave_flight(app, request, true, now);
-    list_add_tail(waiting_list(app, request->operation.kind), &request->link);
+    if (!request->once) {
+      list_add_tail(waiting_list(app, request->operation.kind), &request->link);
+      continue;
+    }
+    /* Nothing of it was done, and when it can go out at last something else may be wanted. */
+    struct outcome outcome = {.kind = OUTCOME_THROTTLED, .status = reply->status, .retry_after_ms = -1};
+    request->on_done(request->context, &outcome, reply);
+    request_free(request);
   }
 }
 
@@ -419,7 +426,7 @@ static void on_reply(void *context, const struct graph_reply *reply)
   if (!apart && parcel->is_batch && is_refused_as_batch(reply)) {
     log_warn("account %s: Graph refuses a $batch (%d); requests go out one by one", app->label, reply->status);
     app->batches = false;
-    unpack(parcel);
+    unpack(parcel, reply);
   }
   while (!list_empty(&parcel->requests))
     take_reply(app, LIST_ENTRY(list_first(&parcel->requests), struct request, link), reply);
@@ -430,7 +437,7 @@ static void on_reply(void *context, const struct graph_reply *reply)
 static void refuse(struct app *app, struct request *request, const struct err *err)
 {
   static const struct graph_reply none = {
-      .failure = "", .body = "", .retry_after = "", .request_id = "", .content_type = "", .diagnostic = ""};
+      .failure = "", .body = "", .retry_after = "", .date = "", .request_id = "", .content_type = "", .diagnostic = ""};
   struct outcome outcome = {.kind = OUTCOME_REFUSED, .retry_after_ms = -1};
   str_cut(outcome.detail, sizeof outcome.detail, err->text);
   leave_flight(app, request, false, service_now(app->service));

@@ -17,6 +17,7 @@ struct flight {
   struct sched_plan plan;
   struct confirmed before;
   int64_t sent_ms;
+  int64_t stepped_ms; /* service->stepped_ms when it went out */
 };
 
 static enum graph_operation_kind operation_of(enum sched_step step)
@@ -95,6 +96,24 @@ static void react_unauthorized(struct service *service, struct agent *agent, int
   identity_prove_token(service, agent, now);
 }
 
+/* What was noted when it went out, by the clock as it is now. */
+static void shift(struct flight *flight, int64_t by_ms)
+{
+  flight->sent_ms += by_ms;
+  if (flight->plan.step != STEP_SET_MESSAGE) /* its end is a date */
+    flight->plan.until_ms += by_ms;
+  confirmed_shift(&flight->before, by_ms);
+}
+
+/* Is it what would be sent now? Something else may have been said while the request was on its way. */
+static bool still_wanted(struct service *service, struct agent *agent, const struct flight *flight, int64_t now)
+{
+  struct desired desired;
+  struct sched_plan plan = pipeline_plan(service, agent, now, &desired);
+  return plan.step == flight->plan.step && plan.presence == flight->plan.presence &&
+         plan.message_hash == flight->plan.message_hash;
+}
+
 static void react(
     struct service *service, struct agent *agent, const struct flight *flight, const struct outcome *outcome,
     int64_t now)
@@ -121,16 +140,18 @@ static void react(
     identity_check(service, agent, now);
     break;
   case REACT_PARK:
-    park_for(service, agent, outcome, graph_operation_str(operation_of(flight->plan.step)));
+    if (still_wanted(service, agent, flight, now))
+      park_for(service, agent, outcome, graph_operation_str(operation_of(flight->plan.step)));
     break;
   }
 }
 
 static void on_done(void *context, const struct outcome *outcome, const struct graph_reply *reply UNUSED)
 {
-  const struct flight *flight = context;
+  struct flight *flight = context;
   struct service *service = flight->service;
   struct agent *agent = flight->agent;
+  shift(flight, service->stepped_ms - flight->stepped_ms);
   int64_t now = service_now(service);
   if (reactions[outcome->kind].untouched || (outcome->kind == OUTCOME_TRY_LATER && outcome->status == 0))
     agent->confirmed = flight->before;
@@ -232,7 +253,7 @@ void flight_launch(struct service *service, struct agent *agent, int64_t now)
     return;
   }
   struct flight *flight = must_alloc(sizeof *flight);
-  *flight = (struct flight){service, agent, plan, agent->confirmed, now};
+  *flight = (struct flight){service, agent, plan, agent->confirmed, now, service->stepped_ms};
   struct graph_operation operation = {
       .kind = operation_of(plan.step),
       .presence = plan.presence,

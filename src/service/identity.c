@@ -293,7 +293,7 @@ void identity_start(struct service *service, int64_t now)
     for (struct list_node *n = agent->names.next; n != &agent->names; n = n->next) {
       struct agent_name *name = LIST_ENTRY(n, struct agent_name, link);
       unknown = unknown || name->misses > 0;
-      if (agent->account == AGENT_NO_ACCOUNT || name->due.at_ms == 0)
+      if (agent->account == AGENT_NO_ACCOUNT || str_is_guid(name->name)) /* nobody asks for an id */
         continue;
       int64_t due_ms = name->due.at_ms;
       if (*name->id == '\0' && name->misses == 0)

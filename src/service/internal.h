@@ -123,7 +123,9 @@ struct service {
   struct sched sched;
   struct heap lookups; /* of agent_name.due */
   struct event *scratch;
-  int64_t last_now_ms, last_steady_ms; /* see service_notice_clock() */
+  bool clock_known;
+  int64_t clock_ms;   /* how far the clock was ahead of the steady one; without that, when it was last looked at */
+  int64_t stepped_ms; /* how far the clock was set, in all */
   struct decision decision, shadow_decision;
   uint64_t accepted, duplicates, stale, refused, reused_ids, future, unknown_fields, decisions, rule_errors, no_account;
   /* Agents that are still to be decided again after a change of the rules: from here to the end of the store's list. */

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define ALIVE_EVERY_MS (30 * CLOCK_SECOND)
+/* A step of the clock; less than what is added to every Retry-After. */
+#define STEP_MS 200
 
 int64_t service_now(const struct service *service)
 {
@@ -113,6 +115,7 @@ static void resume(struct service *service, int64_t now)
 
 void service_start(struct service *service)
 {
+  service_notice_clock(service);
   int64_t now = service_now(service);
   resume(service, now);
   struct list_node *agents = store_agents(service->setup.store);
@@ -154,10 +157,14 @@ static int64_t earliest(int64_t a, int64_t b)
   return a < b ? a : b;
 }
 
-static void shift_slot(struct slot *slot, int64_t by_ms)
+/* Delays that were over before the clock was set: nobody had looked yet. */
+static void ripen(struct service *service, struct agent *agent, int64_t at_ms)
 {
-  slot->set_ms += slot->set_ms == 0 ? 0 : by_ms;
-  slot->until_ms += slot->until_ms == 0 ? 0 : by_ms;
+  for (struct list_node *node = agent->contributions.next; node != &agent->contributions; node = node->next) {
+    struct contribution *contribution = LIST_ENTRY(node, struct contribution, link);
+    if (contribution_ripen(contribution, at_ms))
+      store_touch_contribution(service->setup.store, agent, contribution);
+  }
 }
 
 /* Moments of the contact centre and of the rules stay what they are. What we measure ourselves moves along: how long
@@ -166,9 +173,11 @@ static void clock_stepped(struct service *service, int64_t by_ms)
 {
   int64_t now = service_now(service);
   char text[CLOCK_TEXT_SIZE];
-  log_warn(
+  log_at(
+      by_ms < -10 * CLOCK_SECOND || by_ms > 10 * CLOCK_SECOND ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
       "the clock was set %s by %s", by_ms < 0 ? "back" : "forward",
       clock_short_duration(by_ms < 0 ? -by_ms : by_ms, text));
+  service->stepped_ms += by_ms;
   for (size_t i = 0; i < service->app_count; i++)
     app_clock_stepped(&service->apps[i], by_ms);
   if (service->setup.store == NULL)
@@ -177,9 +186,9 @@ static void clock_stepped(struct service *service, int64_t by_ms)
   for (struct list_node *node = agents->next, *next; node != agents; node = next) {
     next = node->next;
     struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
+    ripen(service, agent, now - by_ms);
     agent->retry_ms = 0;
-    shift_slot(&agent->confirmed.session, by_ms);
-    shift_slot(&agent->confirmed.preferred, by_ms);
+    confirmed_shift(&agent->confirmed, by_ms);
     agent->differs_since_ms += agent->differs_since_ms == 0 ? 0 : by_ms;
     agent->read_ms += agent->read_ms == 0 ? 0 : by_ms;
     store_touch(service->setup.store, agent);
@@ -187,15 +196,35 @@ static void clock_stepped(struct service *service, int64_t by_ms)
   }
 }
 
-void service_notice_clock(struct service *service)
+/* The two clocks are compared with how they stood when they were last found apart, so that small steps add up. A
+ * reading that was interrupted is no step. */
+static int64_t clock_difference(const struct service *service)
 {
   const struct ports *ports = &service->setup.ports;
-  int64_t now = service_now(service), steady = ports->steady == NULL ? 0 : ports->steady(ports->context);
-  int64_t by_ms = now - service->last_now_ms - (steady - service->last_steady_ms);
-  bool first = service->last_now_ms == 0;
-  service->last_now_ms = now;
-  service->last_steady_ms = steady;
-  if (!first && (by_ms < -CLOCK_SECOND || (by_ms > CLOCK_SECOND && ports->steady != NULL)))
+  int64_t now = 0, before = 0, after = STEP_MS;
+  for (int i = 0; i < 5 && after - before > STEP_MS / 4; i++) {
+    before = ports->steady(ports->context);
+    now = service_now(service);
+    after = ports->steady(ports->context);
+  }
+  return now - after;
+}
+
+void service_notice_clock(struct service *service)
+{
+  int64_t by_ms;
+  if (service->setup.ports.steady == NULL) {
+    int64_t now = service_now(service);
+    by_ms = now < service->clock_ms ? now - service->clock_ms : 0;
+    service->clock_ms = now;
+  } else {
+    int64_t difference = clock_difference(service);
+    by_ms = service->clock_known ? difference - service->clock_ms : 0;
+    if (!service->clock_known || by_ms <= -STEP_MS || by_ms >= STEP_MS)
+      service->clock_ms = difference;
+    service->clock_known = true;
+  }
+  if (by_ms <= -STEP_MS || by_ms >= STEP_MS)
     clock_stepped(service, by_ms);
 }
 

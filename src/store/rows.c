@@ -36,16 +36,19 @@ const char *const store_schema[] = {
     /* 3: when a daemon last ran, and the UCCs that have not sent an event since none did for long */
     "CREATE TABLE alive(one INTEGER PRIMARY KEY CHECK(one = 1), at INTEGER NOT NULL);"
     "CREATE TABLE silent(ucc TEXT PRIMARY KEY COLLATE NOCASE) WITHOUT ROWID;",
-    NULL};
+    /* 4: the end of the hold that a preferred presence was set for; what else Graph may have, as bits by presence */
+    "ALTER TABLE agents ADD COLUMN preferred_for INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE agents ADD COLUMN preferred_tried INTEGER NOT NULL DEFAULT 0;", NULL};
 
 const char *const store_sql[STATEMENT_COUNT] = {
     [PUT_AGENT] =
-        "INSERT INTO agents VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(key) DO UPDATE SET"
+        "INSERT INTO agents VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(key) DO UPDATE SET"
         " account=excluded.account, id=excluded.id, session=excluded.session, session_unsure=excluded.session_unsure,"
         " session_set=excluded.session_set, session_until=excluded.session_until, preferred=excluded.preferred,"
         " preferred_unsure=excluded.preferred_unsure, preferred_set=excluded.preferred_set,"
         " preferred_until=excluded.preferred_until, message_hash=excluded.message_hash,"
-        " message_unsure=excluded.message_unsure, message_until=excluded.message_until",
+        " message_unsure=excluded.message_unsure, message_until=excluded.message_until,"
+        " preferred_for=excluded.preferred_for, preferred_tried=excluded.preferred_tried",
     [DELETE_AGENT] = "DELETE FROM agents WHERE key=?",
     [PUT_CONTRIBUTION] =
         "INSERT INTO contributions VALUES(?,?,?,?,?,?,?,?,?) ON CONFLICT(agent, ucc) DO UPDATE SET name=excluded.name,"
@@ -153,6 +156,8 @@ void store_write_agent(struct store *store, struct agent *agent)
   db_bind_int(put, 12, (int64_t)c->message.hash);
   db_bind_int(put, 13, c->message.unsure);
   db_bind_int(put, 14, c->message.until_ms);
+  db_bind_int(put, 15, c->preferred_for_ms);
+  db_bind_int(put, 16, c->preferred_tried);
   store_run(store, PUT_AGENT);
   for (struct list_node *node = agent->contributions.next; node != &agent->contributions; node = node->next) {
     struct contribution *contribution = LIST_ENTRY(node, struct contribution, link);
@@ -286,6 +291,8 @@ static bool read_agents(struct store *store, struct db_statement *const selects[
     store_agent_set_id(store, agent, db_text(selects[0], 2));
     agent->confirmed.session = read_slot(selects[0], 3);
     agent->confirmed.preferred = read_slot(selects[0], 7);
+    agent->confirmed.preferred_for_ms = db_int(selects[0], 14);
+    agent->confirmed.preferred_tried = (unsigned)db_int(selects[0], 15);
     agent->confirmed.message =
         (struct message_slot){(uint64_t)db_int(selects[0], 11), db_int(selects[0], 12) != 0, db_int(selects[0], 13)};
     read_contributions(store, agent, selects[1], &row, err);

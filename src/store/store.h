@@ -12,7 +12,8 @@
 
 struct store;
 
-/* account_ids: the account of an index; agents of other accounts stay in the file and are not loaded. */
+/* account_ids: the account of an index, borrowed until the close; agents of other accounts stay in the file and are not
+ * loaded. */
 struct store *store_open(const char *path, const char *const *account_ids, size_t account_count, struct err *err)
     MUST_CHECK;
 void store_close(struct store *store); /* frees every record; does not commit; NULL is fine */

@@ -192,6 +192,7 @@ static UNUSED void reply_with(struct exchange *exchange, int status, const char 
       .body = body,
       .body_length = strlen(body),
       .retry_after = retry_after,
+      .date = "",
       .request_id = "r",
       .content_type = "",
       .diagnostic = ""};

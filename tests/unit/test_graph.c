@@ -147,8 +147,18 @@ static const struct {
 static void test_retry_after(void **state UNUSED)
 {
   for (size_t i = 0; i < COUNT_OF(retry_afters); i++)
-    if (graph_retry_after(retry_afters[i].text, NOW) != retry_afters[i].ms)
-      fail_msg("%s: %lld", retry_afters[i].text, (long long)graph_retry_after(retry_afters[i].text, NOW));
+    if (graph_retry_after(retry_afters[i].text, "", NOW) != retry_afters[i].ms)
+      fail_msg("%s: %lld", retry_afters[i].text, (long long)graph_retry_after(retry_afters[i].text, "", NOW));
+}
+
+/* A date is the server's: our clock may be hours off. */
+static void test_retry_after_a_date(void **state UNUSED)
+{
+  static const char until[] = "Mon, 05 Jan 2026 12:02:00 GMT";
+  assert_int_equal(graph_retry_after(until, "Mon, 05 Jan 2026 12:01:30 GMT", NOW + 7200000), 30000);
+  assert_int_equal(graph_retry_after(until, "Mon, 05 Jan 2026 12:01:30 GMT", NOW - 7200000), 30000);
+  assert_int_equal(graph_retry_after(until, "yesterday", NOW), 120000);
+  assert_int_equal(graph_retry_after("7", "Mon, 05 Jan 2026 12:01:30 GMT", NOW), 7000);
 }
 
 /* ---- classification */
@@ -162,6 +172,7 @@ static struct graph_reply reply_of(int status, const char *body)
       .body = body,
       .body_length = strlen(body),
       .retry_after = "",
+      .date = "",
       .request_id = "",
       .content_type = "text/html",
       .diagnostic = ""};
@@ -185,6 +196,7 @@ static const struct {
     {GRAPH_SET_PREFERRED, 404, "", OUTCOME_NO_SUCH_USER},
     {GRAPH_CLEAR_PRESENCE, 404, "", OUTCOME_GONE},
     {GRAPH_CLEAR_PREFERRED, 404, "", OUTCOME_GONE},
+    {GRAPH_CLEAR_MESSAGE, 404, "", OUTCOME_NO_SUCH_USER}, /* it is a setStatusMessage */
     {GRAPH_LOOKUP, 404, "", OUTCOME_NO_SUCH_USER},
     {GRAPH_SET_PRESENCE, 408, "", OUTCOME_TRY_LATER},
     {GRAPH_SET_PRESENCE, 409, "", OUTCOME_TRY_LATER},
@@ -372,6 +384,7 @@ int main(void)
       cmocka_unit_test(test_encode),
       cmocka_unit_test(test_encode_token),
       cmocka_unit_test(test_retry_after),
+      cmocka_unit_test(test_retry_after_a_date),
       cmocka_unit_test(test_classify),
       cmocka_unit_test(test_classify_no_answer),
       cmocka_unit_test(test_classify_error_body),

@@ -245,6 +245,67 @@ static void test_release(void **state UNUSED)
   assert_int_equal(sched_plan(&agent, &nothing, NOW, &always).step, STEP_CLEAR_PREFERRED);
 }
 
+/* A preferred presence belongs to a decision, whatever is done to the clock meanwhile. */
+static void test_preferred_and_the_clock(void **state UNUSED)
+{
+  struct desired lunch = {
+      .session = SESSION_AWAY,
+      .preferred = PREFERRED_BUSY,
+      .message = "",
+      .until_ms = NOW + 30 * MIN,
+      .changes_ms = NOW + 30 * MIN};
+  static const int64_t steps[] = {0, 3 * CLOCK_SECOND, -3 * CLOCK_SECOND, 20 * MIN, -10 * MIN};
+  for (size_t i = 0; i < COUNT_OF(steps); i++) {
+    struct agent agent = {.key = 1, .confirmed.session = SLOT(SESSION_AWAY, 0, 300 * MIN)};
+    struct sched_plan plan = sched_plan(&agent, &lunch, NOW, &policy);
+    assert_int_equal(plan.step, STEP_SET_PREFERRED);
+    sched_sent(&agent, &plan, NOW);
+    sched_applied(&agent, &plan, NOW);
+    confirmed_shift(&agent.confirmed, steps[i]);
+    agent.confirmed.session = (struct slot)SLOT(SESSION_AWAY, 0, 300 * MIN);
+    assert_int_equal(sched_plan(&agent, &lunch, NOW + MIN, &policy).step, STEP_NONE);
+    /* Graph lets it go before the hold is over: then it is set for the rest. */
+    int64_t gone_ms = NOW + 30 * MIN + steps[i];
+    if (steps[i] < 0) {
+      assert_int_equal(sched_plan(&agent, &lunch, NOW + MIN, &policy).next_ms, gone_ms);
+      assert_int_equal(sched_plan(&agent, &lunch, gone_ms, &policy).step, STEP_SET_PREFERRED);
+    }
+  }
+}
+
+/* Of a set whose answer is not known not even that it was done: the person's own choice may still be there. */
+static void test_unsure_preferred_is_read(void **state UNUSED)
+{
+  struct desired nothing = {.message = "", .changes_ms = CLOCK_NEVER};
+  struct desired lunch = {
+      .session = SESSION_AWAY,
+      .preferred = PREFERRED_BE_RIGHT_BACK,
+      .message = "",
+      .until_ms = NOW + 30 * MIN,
+      .changes_ms = NOW + 30 * MIN};
+  struct agent agent = {.key = 1};
+  agent.confirmed.session = (struct slot)SLOT(SESSION_AWAY, 0, 60 * MIN);
+  agent.confirmed.preferred = (struct slot)SLOT(PREFERRED_BUSY, 0, 60 * MIN);
+  struct sched_plan plan = sched_plan(&agent, &lunch, NOW, &policy);
+  sched_sent(&agent, &plan, NOW);
+  lunch.preferred = PREFERRED_DO_NOT_DISTURB;
+  plan = sched_plan(&agent, &lunch, NOW, &policy);
+  sched_sent(&agent, &plan, NOW);
+  assert_int_equal(sched_plan(&agent, &nothing, NOW, &policy).step, STEP_READ_PREFERRED);
+  static const struct {
+    enum availability shown;
+    bool ours;
+  } cases[] = {
+      {AVAILABILITY_BUSY, true},
+      {AVAILABILITY_BE_RIGHT_BACK, true},
+      {AVAILABILITY_DO_NOT_DISTURB, true},
+      {AVAILABILITY_AWAY, false}};
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    struct agent copy = agent;
+    assert_int_equal(sched_was_read(&copy, cases[i].shown, NOW), cases[i].ours);
+  }
+}
+
 static void test_next_moment(void **state UNUSED)
 {
   struct agent agent = {.key = 1, .confirmed = {.session = SLOT(SESSION_AVAILABLE, 0, 60 * MIN)}};
@@ -426,10 +487,18 @@ static void test_backoff(void **state UNUSED)
 
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_plan),          cmocka_unit_test(test_unanswered),
-                                     cmocka_unit_test(test_release),       cmocka_unit_test(test_next_moment),
-                                     cmocka_unit_test(test_queue),         cmocka_unit_test(test_order),
-                                     cmocka_unit_test(test_budget),        cmocka_unit_test(test_budget_adapts),
-                                     cmocka_unit_test(test_budget_counts), cmocka_unit_test(test_backoff)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_plan),
+      cmocka_unit_test(test_unanswered),
+      cmocka_unit_test(test_release),
+      cmocka_unit_test(test_preferred_and_the_clock),
+      cmocka_unit_test(test_unsure_preferred_is_read),
+      cmocka_unit_test(test_next_moment),
+      cmocka_unit_test(test_queue),
+      cmocka_unit_test(test_order),
+      cmocka_unit_test(test_budget),
+      cmocka_unit_test(test_budget_adapts),
+      cmocka_unit_test(test_budget_counts),
+      cmocka_unit_test(test_backoff)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

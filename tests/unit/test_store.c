@@ -57,8 +57,10 @@ static void test_everything_comes_back(void **state UNUSED)
   c->recheck_ms = NOW + 8;
   free(c->stand.message);
   c->stand.message = must_strdup("Caf\u00e9");
-  agent->confirmed.session = (struct slot){SESSION_AWAY, true, NOW, NOW + 1, PRESENCE_NONE};
-  agent->confirmed.preferred = (struct slot){PREFERRED_BUSY, false, NOW + 2, NOW + 3, PRESENCE_NONE};
+  agent->confirmed.session = (struct slot){SESSION_AWAY, true, NOW, NOW + 1};
+  agent->confirmed.preferred = (struct slot){PREFERRED_BUSY, false, NOW + 2, NOW + 3};
+  agent->confirmed.preferred_for_ms = NOW + 7;
+  agent->confirmed.preferred_tried = 1u << PREFERRED_AWAY;
   agent->confirmed.message = (struct message_slot){99, true, NOW + 4};
   store_set_gate(store, "app", NOW + 5);
 
@@ -88,6 +90,8 @@ static void test_everything_comes_back(void **state UNUSED)
   assert_int_equal(agent->confirmed.session.presence, SESSION_AWAY);
   assert_true(agent->confirmed.session.unsure);
   assert_int_equal(agent->confirmed.preferred.until_ms, NOW + 3);
+  assert_int_equal(agent->confirmed.preferred_for_ms, NOW + 7);
+  assert_int_equal(agent->confirmed.preferred_tried, 1u << PREFERRED_AWAY);
   assert_int_equal(agent->confirmed.message.hash, 99);
   assert_int_equal(store_gate(store, "app"), NOW + 5);
   assert_int_equal(store_gate(store, "other"), 0);
