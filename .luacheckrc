@@ -2,6 +2,7 @@
 std = "lua54"
 max_line_length = 120
 files["rules/**/*.lua"] = { std = "lua54+presenced" }
+files["tests/**/*.lua"] = { std = "lua54+presenced" }
 files["examples/**/*.lua"] = { std = "lua54+presenced" }
 stds.presenced = {
   read_globals = { "ruleset", "rule", "teams", "session", "preferred", "clear", "keep", "never", "codes", "text",

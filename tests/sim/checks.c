@@ -1,0 +1,372 @@
+/* What must never be seen, and what must be seen in the end. */
+#include "adapters/json.h"
+#include "base/str.h"
+#include "sim.h"
+
+#include <string.h>
+
+#define OWN_MS (5 * CLOCK_MINUTE) /* so long after it was set, a preferred presence may be cleared without a look */
+#define STABLE_MS (90 * CLOCK_SECOND)
+#define FADE_MS (5 * CLOCK_MINUTE)
+
+static struct watched *watch(struct sim_tenant *tenant, const char *id)
+{
+  for (size_t i = 0; i < tenant->watched_count; i++)
+    if (strcmp(tenant->watched[i].id, id) == 0)
+      return &tenant->watched[i];
+  must(tenant->watched_count < COUNT_OF(tenant->watched));
+  struct watched *watched = &tenant->watched[tenant->watched_count++];
+  *watched = (struct watched){0};
+  must(str_copy(watched->id, sizeof watched->id, id));
+  return watched;
+}
+
+/* ---- what is sent */
+
+static size_t name_of(const struct person *person)
+{
+  size_t name = 0;
+  while (name < SIM_NAMES && strcmp(sim_name(name), person->upn) != 0)
+    name++;
+  return name;
+}
+
+static bool pair_is(enum presence presence, const struct value *body)
+{
+  return presence != PRESENCE_NONE &&
+         strcmp(presence_availability_str(presence), value_get_text(body, "availability", "")) == 0 &&
+         strcmp(presence_activity_str(presence), value_get_text(body, "activity", "")) == 0;
+}
+
+static bool says(const struct expectation *expected, const char *action, const struct value *body)
+{
+  if (expected->tie)
+    return true;
+  if (strcmp(action, "setPresence") == 0)
+    return pair_is(expected->session, body);
+  if (strcmp(action, "setUserPreferredPresence") == 0)
+    return pair_is(expected->preferred, body);
+  if (strcmp(action, "setStatusMessage") == 0)
+    return strcmp(
+               expected->message,
+               value_get_text(value_get(value_get(body, "statusMessage"), "message"), "content", "")) == 0;
+  return true; /* clears are looked at in the end */
+}
+
+/* Nothing is published but what the present rules make of the present events. */
+static void check_set(struct sim *sim, struct sim_tenant *tenant, const char *path, const struct value *body)
+{
+  static const char marker[] = "/presence/";
+  const char *users = strstr(path, "/users/"), *action = strstr(path, marker);
+  char id[PERSON_ID_SIZE];
+  if (sim->identities_moved || users == NULL || action == NULL)
+    return;
+  str_cut(id, sizeof id, users + strlen("/users/"));
+  action += strlen(marker);
+  struct person *person = directory_by_id(tenant->tenant.directory, id);
+  size_t name = person == NULL ? SIM_NAMES : name_of(person);
+  if (name == SIM_NAMES)
+    return;
+  int64_t wall_ms = sim_wall_now(sim);
+  struct expectation now = oracle_expects(&sim->oracle, name, wall_ms);
+  struct expectation before = oracle_expects(&sim->before_reload, name, wall_ms);
+  if (says(&now, action, body) || (sim->turns_since_reload < 2 && says(&before, action, body)))
+    return;
+  sim_fail(
+      sim, "%s: %s %s/%s \"%s\" is sent; the rules say session %s, preferred %s, \"%s\"", sim_name(name), action,
+      value_get_text(body, "availability", ""), value_get_text(body, "activity", ""),
+      value_get_text(value_get(value_get(body, "statusMessage"), "message"), "content", ""), presence_str(now.session),
+      presence_str(now.preferred), now.message);
+}
+
+static void check_sets(struct sim *sim, struct sim_tenant *tenant, const char *path, const char *body)
+{
+  struct values values = {0};
+  struct value *value = NULL;
+  struct err err = ERR_INIT;
+  if (json_parse(sim->tenant_json, body, strlen(body), &values, &value, &err)) {
+    const struct value *parts = value_get(value, "requests");
+    if (strstr(path, "$batch") == NULL)
+      check_set(sim, tenant, path, value);
+    for (size_t i = 0; i < value_count(parts); i++)
+      check_set(sim, tenant, value_get_text(value_at(parts, i), "url", ""), value_get(value_at(parts, i), "body"));
+  }
+  values_release(&values);
+}
+
+void check_sent(struct sim *sim, struct sim_tenant *tenant, bool is_token, const char *path, const char *body)
+{
+  if (is_token) {
+    if (tenant->token_requests > 1)
+      sim_fail(sim, "%s: %d token requests are under way", tenant->host, tenant->token_requests);
+    return;
+  }
+  int64_t gate_ms = tenant->gate_ms > tenant->gate_unsaved_ms ? tenant->gate_ms : tenant->gate_unsaved_ms;
+  if (sim->steady_ms < gate_ms)
+    sim_fail(
+        sim, "%s: a request goes out %lld ms before its Retry-After is over", tenant->host,
+        (long long)(gate_ms - sim->steady_ms));
+  if (*body != '\0')
+    check_sets(sim, tenant, path, body);
+  for (size_t i = 0; i < tenant->watched_count; i++) {
+    struct watched *watched = &tenant->watched[i];
+    char url[96];
+    snprintf(url, sizeof url, "/users/%s/presence/clearUserPreferredPresence", watched->id);
+    if (strstr(path, url) != NULL || strstr(body, url) != NULL) /* whether it is done will not be known at once */
+      watched->confirmed = false;
+    watched->reads_sent += strstr(body, "\"ids\"") != NULL && strstr(body, watched->id) != NULL;
+  }
+}
+
+/* ---- what arrives */
+
+static void on_set_preferred(struct sim *sim, struct sim_tenant *tenant, const struct person *person)
+{
+  struct watched *watched = watch(tenant, person->id);
+  int64_t moved_ms = person->preferred.expires_ms - watched->ends_ms;
+  bool again = watched->confirmed && watched->ours == person->preferred.presence && moved_ms > -3000 && moved_ms < 3000;
+  if (again && !sim->identities_moved) /* else it may have been meant for somebody else */
+    sim_fail(
+        sim, "%s: a preferred presence that was confirmed is sent again%s", person->upn,
+        watched->chosen ? ", over the person's own choice" : "");
+  *watched = (struct watched){
+      .said_ms = watched->said_ms,
+      .ours = person->preferred.presence,
+      .set_ms = sim_true_now(sim),
+      .ends_ms = person->preferred.expires_ms};
+  must(str_copy(watched->id, sizeof watched->id, person->id));
+}
+
+static void on_clear_preferred(struct sim *sim, struct sim_tenant *tenant, const struct person *person)
+{
+  struct watched *watched = watch(tenant, person->id);
+  int64_t now = sim_true_now(sim), late_ms = 2 * sim->config.request_timeout_ms;
+  bool fresh = now < watched->set_ms + OWN_MS + late_ms;
+  bool looked = watched->read_ms >= watched->chosen_ms || now < watched->chosen_ms + OWN_MS + late_ms;
+  bool blind = watched->reads_sent - watched->reads_answered >= 3;
+  if (watched->chosen && !fresh && !blind && (!looked || (watched->read_as_theirs && now > watched->read_ms + late_ms)))
+    sim_fail(
+        sim, "%s: their own choice is cleared (chosen %lld s ago, %s)", person->upn,
+        (long long)(now - watched->chosen_ms) / 1000, looked ? "and read" : "and nobody looked");
+  watched->chosen = watched->confirmed = false;
+  watched->ours = PRESENCE_NONE;
+}
+
+void check_visit(void *context, const struct visit *visit)
+{
+  struct sim_tenant *tenant = context;
+  struct sim *sim = tenant->sim;
+  const struct counters *counters = &tenant->tenant.counters;
+  sim_say(
+      sim, "  %s: %s %s: %d%s%s%s", tenant->host, visit->operation, visit->user,
+      visit->fate == FATE_ANSWER ? visit->status : 0, *visit->fault == '\0' ? "" : " (", visit->fault,
+      *visit->fault == '\0' ? "" : ")");
+  if (counters->over_budget > 0)
+    sim_fail(
+        sim, "%s: more than %d presence requests in 30 seconds", tenant->host, tenant->tenant.setup.requests_per_30s);
+  if (counters->max_in_flight > 1)
+    sim_fail(sim, "%s: %d presence requests of one person at a time", visit->user, counters->max_in_flight);
+  struct person *person = directory_by_upn(tenant->tenant.directory, visit->user);
+  if (person == NULL || (visit->status != 200 && visit->status != 204) || strcmp(visit->fault, "rubbish") == 0)
+    return;
+  if (strcmp(visit->operation, "setUserPreferredPresence") == 0)
+    on_set_preferred(sim, tenant, person);
+  else if (strcmp(visit->operation, "clearUserPreferredPresence") == 0)
+    on_clear_preferred(sim, tenant, person);
+  else if (strcmp(visit->operation, "setPresence") == 0 && sim->options.plant == PLANT_FADE)
+    person->app.set_ms -= FADE_MS / 2;
+}
+
+void check_choice(struct sim *sim, struct sim_tenant *tenant, const struct person *person)
+{
+  struct watched *watched = watch(tenant, person->id);
+  watched->chosen = person->preferred.presence != PRESENCE_NONE;
+  watched->chosen_ms = sim_true_now(sim);
+  watched->reads_sent = watched->reads_answered = 0;
+}
+
+static struct sim_tenant *tenant_of(struct sim *sim, size_t name)
+{
+  return &sim->tenants[sim_account_of(name) == 1 ? 1 : 0];
+}
+
+void check_said(struct sim *sim, size_t name)
+{
+  struct sim_tenant *tenant = tenant_of(sim, name);
+  const struct person *person = directory_by_upn(tenant->tenant.directory, sim_name(name));
+  if (person == NULL)
+    return;
+  struct watched *watched = watch(tenant, person->id);
+  watched->confirmed = false;
+  watched->said_ms = sim_true_now(sim); /* the answer to what was sent before may still come */
+}
+
+/* ---- what comes back */
+
+/* What the answer said of that person, or AVAILABILITY_UNKNOWN when it said nothing. */
+static enum availability read_of(const char *answer, const char *id)
+{
+  static const char key[] = "\"availability\":\"";
+  const char *at = strstr(answer, id), *text = at == NULL ? NULL : strstr(at, key);
+  char word[32];
+  if (text == NULL)
+    return AVAILABILITY_UNKNOWN;
+  str_cut(word, sizeof word, text + strlen(key));
+  word[strcspn(word, "\"")] = '\0';
+  return availability_parse(word);
+}
+
+static void note_gate(struct sim *sim, struct sim_tenant *tenant, const char *text)
+{
+  char *end = NULL;
+  double seconds = strtod(text, &end);
+  if (end == text || *end != '\0') {
+    int64_t at_ms = graph_retry_after(text, "", sim_true_now(sim));
+    if (at_ms < 0)
+      return;
+    seconds = (double)at_ms / 1000;
+  }
+  int64_t gate_ms = sim->steady_ms + (int64_t)(seconds * 1000);
+  if (gate_ms > tenant->gate_unsaved_ms)
+    tenant->gate_unsaved_ms = gate_ms;
+}
+
+static void note_gates(struct sim *sim, struct sim_tenant *tenant, const struct visit *visit)
+{
+  for (size_t i = 0; i < visit->header_count; i++)
+    if (strcmp(visit->headers[i].name, "Retry-After") == 0)
+      note_gate(sim, tenant, visit->headers[i].value);
+  static const char key[] = "\"Retry-After\":\"";
+  for (const char *at = buf_text(&visit->body); (at = strstr(at, key)) != NULL;) {
+    char text[64];
+    at += strlen(key);
+    str_cut(text, sizeof text, at);
+    text[strcspn(text, "\"")] = '\0';
+    note_gate(sim, tenant, text);
+  }
+}
+
+void check_reply(
+    struct sim *sim, struct sim_tenant *tenant, const struct visit *visit, bool is_token, const char *path,
+    const char *body)
+{
+  if (is_token)
+    return;
+  note_gates(sim, tenant, visit);
+  const char *answer = buf_text(&visit->body);
+  for (size_t i = 0; i < tenant->watched_count; i++) {
+    struct watched *watched = &tenant->watched[i];
+    char url[96];
+    snprintf(url, sizeof url, "/users/%s/presence/setUserPreferredPresence", watched->id);
+    if (strstr(path, url) != NULL || strstr(body, url) != NULL)
+      watched->confirmed =
+          watched->set_ms == visit->now && sim_true_now(sim) > watched->said_ms + 2 * sim->config.request_timeout_ms;
+    enum availability shown = read_of(answer, watched->id);
+    if (strstr(body, "\"ids\"") == NULL || strstr(body, watched->id) == NULL || shown == AVAILABILITY_UNKNOWN)
+      continue;
+    watched->reads_answered++;
+    watched->read_ms = sim_true_now(sim);
+    watched->read_as_theirs = shown != AVAILABILITY_OFFLINE &&
+                              (watched->ours == PRESENCE_NONE || shown != presence_availability(watched->ours));
+  }
+}
+
+void check_unconfirm(struct sim *sim)
+{
+  for (size_t i = 0; i < SIM_TENANTS; i++)
+    for (size_t j = 0; j < sim->tenants[i].watched_count; j++) {
+      sim->tenants[i].watched[j].confirmed = false;
+      sim->tenants[i].watched[j].said_ms = sim_true_now(sim);
+    }
+}
+
+/* ---- in the end */
+
+static bool session_is(const struct person *person, enum presence presence, int64_t soon_ms)
+{
+  if (presence == PRESENCE_NONE)
+    return !person->has_app || person->app.expires_ms <= soon_ms;
+  return person->has_app && person->app.availability == presence_availability(presence) &&
+         strcmp(person->app.activity, presence_activity_str(presence)) == 0;
+}
+
+static bool same(const struct expectation *a, const struct expectation *b)
+{
+  return !a->tie && !b->tie && a->session == b->session && a->preferred == b->preferred &&
+         strcmp(a->message, b->message) == 0;
+}
+
+static void check_person(struct sim *sim, size_t name)
+{
+  struct sim_tenant *tenant = tenant_of(sim, name);
+  struct person *person = directory_by_upn(tenant->tenant.directory, sim_name(name));
+  int64_t wall_ms = sim_wall_now(sim), now = sim_true_now(sim);
+  struct expectation expected = oracle_expects(&sim->oracle, name, wall_ms);
+  struct expectation earlier = oracle_expects(&sim->oracle, name, wall_ms - STABLE_MS);
+  struct expectation soon =
+      oracle_expects(&sim->oracle, name, wall_ms + CLOCK_SECOND); /* Graph's times are in seconds */
+  if (!same(&expected, &earlier) || !same(&expected, &soon))
+    return; /* it is just changing: the next look will see it */
+  must(person != NULL);
+  person_expire(person, now);
+  /* What ends by itself within the time that its request may have been on its way is over, for all we can know. */
+  int64_t soon_ms = now + sim->config.request_timeout_ms;
+  bool theirs = watch(tenant, person->id)->chosen;
+  bool preferred = theirs || person->preferred.presence == expected.preferred ||
+                   (expected.preferred == PRESENCE_NONE && person->preferred.expires_ms <= soon_ms);
+  bool message = strcmp(person->message == NULL ? "" : person->message, expected.message) == 0;
+  if (!session_is(person, expected.session, soon_ms) || !preferred || !message)
+    sim_fail(
+        sim, "%s shows session %s/%s, preferred %s, \"%s\"; the rules say session %s, preferred %s, \"%s\"",
+        sim_name(name), person->has_app ? availability_str(person->app.availability) : "none",
+        person->has_app ? person->app.activity : "", presence_str(person->preferred.presence),
+        person->message == NULL ? "" : person->message, presence_str(expected.session),
+        presence_str(expected.preferred), expected.message);
+  if (expected.session == SESSION_AVAILABLE && now - person->app.set_ms > FADE_MS)
+    sim_fail(
+        sim, "%s: an Available session has faded; it was set %lld s ago", sim_name(name),
+        (long long)(now - person->app.set_ms) / 1000);
+}
+
+static void check_people(struct sim *sim)
+{
+  for (size_t name = 0; name < SIM_NAMES && !sim->failed; name++)
+    check_person(sim, name);
+}
+
+/* Names that have changed hands are looked up again within a day. What UCCs say then is said anew. */
+static void settle_identities(struct sim *sim)
+{
+  world_pass(sim, 26 * CLOCK_HOUR);
+  for (size_t name = 0; name < SIM_NAMES; name++)
+    for (size_t ucc = 0; ucc < SIM_UCCS; ucc++)
+      if (sim->oracle.voices[name][ucc].spoken)
+        weather_event(sim, name, ucc, "LoggedOff", "");
+  world_pass(sim, CLOCK_MINUTE);
+  sim->identities_moved = false;
+}
+
+void check_end(struct sim *sim)
+{
+  int64_t gate_ms = sim->steady_ms;
+  world_pass(sim, 0);
+  for (size_t i = 0; i < SIM_TENANTS; i++)
+    if (sim->tenants[i].gate_ms > gate_ms)
+      gate_ms = sim->tenants[i].gate_ms;
+  world_pass(sim, gate_ms - sim->steady_ms);
+  if (sim->identities_moved)
+    settle_identities(sim);
+  for (size_t name = 0; name < SIM_NAMES && !sim->failed; name++)
+    if (sim_chance(sim, 0.5))
+      weather_any_event(sim, name, sim_roll(sim, SIM_UCCS));
+  /* Every slot of everybody, at the smaller budget; token and lookup troubles that are still being waited for. */
+  int64_t within_ms = 30 * CLOCK_MINUTE;
+  for (size_t i = 0; i < SIM_TENANTS; i++)
+    within_ms += SIM_NAMES * 4 * INT64_C(30000) * 115 / 100 / sim->accounts[i].requests_per_30_seconds;
+  if (!world_rest(sim, within_ms) && !sim->failed)
+    sim_fail(sim, "not everything is done %lld minutes after the last event", (long long)(within_ms / CLOCK_MINUTE));
+  for (int i = 0; i < 12 && !sim->failed; i++) {
+    check_people(sim);
+    world_pass(sim, 3 * CLOCK_MINUTE + sim_roll(sim, 240000));
+  }
+}

@@ -1,0 +1,242 @@
+/* A deterministic simulation of presenced: the real service, rules and SQLite file against the tenant's code, with a
+ * virtual clock, a network that loses, delays and reorders, a disk that fills up, and people who do as they please. One
+ * seed is one run, byte for byte.
+ *
+ *   world    the clock, the queue of what happens next, the daemon's life: start, crash, restart, reload
+ *   network  the way to the tenants and back
+ *   oracle   what every agent should show, worked out a second time from the acknowledged events
+ *   weather  what goes wrong, and what contact centres and people do
+ *   checks   what must never be seen, and what must be seen in the end
+ *   disk     SQLite's way to the disk */
+#ifndef TESTS_SIM_SIM_H
+#define TESTS_SIM_SIM_H
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/must.h"
+#include "service/service.h"
+#include "tenant/tenant.h"
+
+/* Monday, 2026-01-05T00:00Z */
+#define SIM_START INT64_C(1767571200000)
+
+enum { SIM_TENANTS = 2, SIM_ACCOUNTS = 3, SIM_UCCS = 2, SIM_NAMES = 42 };
+
+/* What may go wrong in a run; drawn from the seed. */
+enum trouble {
+  TROUBLE_NETWORK = 1 << 0,   /* requests and replies lost, minutes late, in another order */
+  TROUBLE_OUTAGE = 1 << 1,    /* nothing gets through for up to hours */
+  TROUBLE_THROTTLE = 1 << 2,  /* 429 in all forms of Retry-After, for seconds up to an hour */
+  TROUBLE_LONG = 1 << 3,      /* a Retry-After of 24 hours */
+  TROUBLE_SERVER = 1 << 4,    /* 500, 502, 503, 504, rubbish */
+  TROUBLE_TOKEN = 1 << 5,     /* 401, and the token endpoint in trouble */
+  TROUBLE_BATCH = 1 << 6,     /* a whole $batch fails */
+  TROUBLE_REFUSAL = 1 << 7,   /* 400, 403, 404 for no good reason */
+  TROUBLE_CLOCK = 1 << 8,     /* steps of the wall clock */
+  TROUBLE_CRASH = 1 << 9,     /* kill -9 between any two instructions that matter, also within a commit */
+  TROUBLE_DISK = 1 << 10,     /* the disk is full */
+  TROUBLE_IDENTITY = 1 << 11, /* users renamed, reassigned, deleted, unlicensed */
+  TROUBLE_CHOICE = 1 << 12,   /* people choose a presence of their own */
+  TROUBLE_CLIENT = 1 << 13,   /* Teams clients come and go */
+  TROUBLE_RELOAD = 1 << 14,   /* the rules change */
+  TROUBLE_OVERRIDE = 1 << 15, /* somebody at the keyboard */
+};
+enum { TROUBLES = 16 };
+
+struct sim;
+
+/* Something that happens at a moment of steady time. */
+struct happening {
+  struct heap_node due;
+  void (*happen)(struct sim *sim, struct happening *happening);
+};
+
+struct stand_seen {
+  enum decision_kind kind;
+  enum presence session, preferred;
+  int64_t from_ms, hold_ms;
+  struct decision_after after;
+  char message[64];
+};
+
+/* What one UCC has said of one name. */
+struct voice {
+  bool spoken, silent;
+  char state[16], reason[16];
+  int64_t at_ms, since_ms, pending_ms;
+  struct stand_seen stand, pending;
+};
+
+struct expectation {
+  enum presence session, preferred; /* PRESENCE_NONE: nothing of ours */
+  char message[64];
+  bool tie; /* two contributions of the same rank and moment: either will do */
+};
+
+struct oracle {
+  struct voice voices[SIM_NAMES][SIM_UCCS];
+  struct voice overrides[SIM_NAMES];
+};
+
+/* What a check has to remember of a person of a tenant, by object id. */
+struct watched {
+  char id[PERSON_ID_SIZE];
+  enum presence ours;             /* the preferred presence that we set last */
+  int64_t set_ms, ends_ms;        /* when, and until when; true time */
+  int64_t said_ms;                /* when something new was said of them; true time */
+  bool confirmed;                 /* and the answer came back */
+  bool chosen;                    /* the person has chosen something since */
+  int64_t chosen_ms, read_ms;     /* true time */
+  bool read_as_theirs;            /* the last read showed another presence than ours */
+  int reads_sent, reads_answered; /* since the choice */
+};
+
+struct sim_tenant {
+  struct sim *sim;
+  struct tenant tenant;
+  char host[32];
+  int token_requests;      /* under way */
+  int64_t gate_ms;         /* steady: nothing may be sent before it */
+  int64_t gate_unsaved_ms; /* likewise, but the turn that would write it down is not over */
+  struct watched watched[128];
+  size_t watched_count;
+  /* network weather */
+  bool down;                         /* nothing gets through */
+  double loses_request, loses_reply; /* probability */
+  int64_t latency_ms;                /* at most, each way */
+};
+
+/* A defect that a check must find: a check that cannot fail is none. */
+enum plant {
+  PLANT_NOTHING,
+  PLANT_LOST_EVENT,  /* the daemon never hears of an event that was acknowledged */
+  PLANT_RETRY_AFTER, /* ... nor of a Retry-After */
+  PLANT_BUDGET,      /* Graph grants less than what is configured */
+  PLANT_CHOICE,      /* preferred presences are cleared without a look */
+  PLANT_OLD_RULES,   /* the daemon does not hear of new rules */
+  PLANT_FADE,        /* Graph keeps sessions only half as long as it says */
+};
+enum { PLANTS = PLANT_FADE + 1 };
+
+struct sim_options {
+  bool trace;
+  bool quiet;
+  enum plant plant;
+};
+
+struct sim {
+  uint64_t number; /* the seed's */
+  struct seed seed;
+  struct sim_options options;
+  unsigned troubles;
+  /* time */
+  int64_t steady_ms, offset_ms; /* the wall clock is START + steady + offset */
+  struct heap queue;            /* struct happening */
+  int64_t wake_at_ms;           /* wall; the daemon's */
+  /* outcome */
+  uint64_t hash; /* of everything that was said */
+  bool failed;
+  char why[1024];
+  size_t requests, events, crashes, restarts, reloads;
+  /* the daemon */
+  char folder[64], state[96];
+  struct config config;
+  struct config_account accounts[SIM_ACCOUNTS];
+  const char *account_ids[SIM_ACCOUNTS];
+  struct wiped secrets[SIM_ACCOUNTS];
+  struct ruleset *rulesets[SIM_ACCOUNTS];
+  uint32_t generation;
+  struct json *json, *tenant_json;
+  struct store *store;
+  struct service *service; /* NULL while it is down */
+  struct list_node exchanges;
+  struct happening restart;
+  int turns_since_reload;
+  /* the world */
+  struct sim_tenant tenants[SIM_TENANTS];
+  bool calm; /* nothing goes wrong any more */
+  struct oracle oracle, before_reload;
+  struct undo {
+    struct voice *voice, was;
+  } * undo; /* of what is not acknowledged yet */
+  size_t undo_count, undo_room;
+  bool identities_moved; /* names are not who they were: the oracle is of no use before the last round */
+};
+
+/* ---- world */
+
+int64_t sim_true_now(const struct sim *sim); /* as Graph's clock says */
+int64_t sim_wall_now(const struct sim *sim); /* as the host's clock says */
+uint32_t sim_roll(struct sim *sim, uint32_t below);
+bool sim_chance(struct sim *sim, double probability);
+/* Adds a line to the trace, and to the hash. */
+void sim_say(struct sim *sim, const char *format, ...) PRINTF_LIKE(2, 3);
+/* The first violation counts; the run ends. */
+void sim_fail(struct sim *sim, const char *format, ...) PRINTF_LIKE(2, 3);
+void sim_at(struct sim *sim, struct happening *happening, int64_t steady_ms);
+
+/* One whole run. True: no violation. */
+bool sim_run(struct sim *sim, uint64_t number, const struct sim_options *options);
+void world_start(struct sim *sim);
+/* kill -9; what its last turn has not committed is gone. It starts again after a while. */
+void world_crash(struct sim *sim, const char *how);
+void world_reload(struct sim *sim);
+/* Runs until that moment; every turn of the daemon in between. */
+void world_pass(struct sim *sim, int64_t ms);
+/* Runs until everybody shows what they should, for all the daemon knows; false: not within that time. */
+bool world_rest(struct sim *sim, int64_t within_ms);
+
+/* ---- network */
+
+void network_ports(struct sim *sim, struct ports *ret_ports);
+/* The client is gone. What was sent may still arrive, before it is started again. */
+void network_cut(struct sim *sim);
+
+/* ---- oracle */
+
+const char *sim_name(size_t index); /* "u07@b.example" */
+int sim_account_of(size_t index);
+extern const char *const sim_uccs[SIM_UCCS];
+/* An event that the daemon took; undone if its turn does not come about. */
+void oracle_event(struct sim *sim, size_t name, size_t ucc, const struct event *event);
+void oracle_override(struct sim *sim, size_t name, enum presence session, int64_t hold_ms);
+void oracle_release(struct sim *sim, size_t name);
+/* Delays and overrides that are over by now: a clock that is set back does not undo that. */
+void oracle_pass(struct sim *sim);
+void oracle_saved(struct sim *sim);
+void oracle_undo(struct sim *sim);
+void oracle_decide_again(struct sim *sim);
+struct expectation oracle_expects(const struct oracle *oracle, size_t name, int64_t wall_ms);
+
+/* ---- weather */
+
+void weather_begin(struct sim *sim);
+void weather_end(struct sim *sim);
+/* One event of a UCC. */
+void weather_event(struct sim *sim, size_t name, size_t ucc, const char *state, const char *reason);
+void weather_any_event(struct sim *sim, size_t name, size_t ucc);
+
+/* ---- checks */
+
+void check_sent(struct sim *sim, struct sim_tenant *tenant, bool is_token, const char *path, const char *body);
+void check_visit(void *context, const struct visit *visit); /* context: struct sim_tenant */
+/* The answer to that request is with the daemon. */
+void check_reply(
+    struct sim *sim, struct sim_tenant *tenant, const struct visit *visit, bool is_token, const char *path,
+    const char *body);
+/* What was confirmed may be sent again: a crash, new rules, a resync. */
+void check_unconfirm(struct sim *sim);
+/* Something new is said of that name: what was confirmed may be sent again. */
+void check_said(struct sim *sim, size_t name);
+void check_choice(struct sim *sim, struct sim_tenant *tenant, const struct person *person);
+void check_end(struct sim *sim);
+
+/* ---- disk */
+
+void disk_install(void);
+/* After so many more writes every write fails; -1: never. how: SQLITE_FULL or SQLITE_IOERR. */
+void disk_fail_after(int writes, int how);
+
+#endif
