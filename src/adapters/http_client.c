@@ -192,10 +192,8 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *context)
     const char *name;
     char *to;
   } wanted[] = {
-      {"retry-after", reply->retry_after},
-      {"date", reply->date},
-      {"request-id", reply->request_id},
-      {"content-type", reply->content_type},
+      {"retry-after", reply->retry_after},        {"date", reply->date},
+      {"request-id", reply->request_id},          {"content-type", reply->content_type},
       {"x-ms-ags-diagnostic", reply->diagnostic},
   };
   size_t length = size * count;

@@ -38,7 +38,8 @@ const char *const store_schema[] = {
     "CREATE TABLE silent(ucc TEXT PRIMARY KEY COLLATE NOCASE) WITHOUT ROWID;",
     /* 4: the end of the hold that a preferred presence was set for; what else Graph may have, as bits by presence */
     "ALTER TABLE agents ADD COLUMN preferred_for INTEGER NOT NULL DEFAULT 0;"
-    "ALTER TABLE agents ADD COLUMN preferred_tried INTEGER NOT NULL DEFAULT 0;", NULL};
+    "ALTER TABLE agents ADD COLUMN preferred_tried INTEGER NOT NULL DEFAULT 0;",
+    NULL};
 
 const char *const store_sql[STATEMENT_COUNT] = {
     [PUT_AGENT] =
