@@ -1,6 +1,8 @@
 #include "base/heap.h"
 #include "base/must.h"
 
+enum { ROOM_FIRST = 64 };
+
 static void set(struct heap *heap, size_t place, struct heap_node *node)
 {
   heap->nodes[place - 1] = node;
@@ -42,13 +44,17 @@ void heap_release(struct heap *heap)
   *heap = (struct heap){0};
 }
 
+static void set_room(struct heap *heap, size_t room)
+{
+  heap->room = room;
+  heap->nodes = must_realloc(heap->nodes, room * sizeof(struct heap_node *));
+}
+
 void heap_put(struct heap *heap, struct heap_node *node, int64_t at_ms)
 {
   if (node->place == 0) {
-    if (heap->count == heap->room) {
-      heap->room = heap->room == 0 ? 64 : heap->room * 2;
-      heap->nodes = must_realloc(heap->nodes, heap->room * sizeof(struct heap_node *));
-    }
+    if (heap->count == heap->room)
+      set_room(heap, heap->room == 0 ? ROOM_FIRST : heap->room * 2);
     set(heap, ++heap->count, node);
   }
   node->at_ms = at_ms;
@@ -69,6 +75,8 @@ void heap_remove(struct heap *heap, struct heap_node *node)
     rise(heap, last);
     sink(heap, last);
   }
+  if (heap->room > ROOM_FIRST && heap->count < heap->room / 4) /* a wave is over: its memory goes back */
+    set_room(heap, heap->room / 2);
 }
 
 struct heap_node *heap_first(const struct heap *heap)

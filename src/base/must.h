@@ -12,6 +12,9 @@
 #define MUST_CHECK __attribute__((warn_unused_result))
 #define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
 #define UNUSED __attribute__((unused))
+/* For records that there are very many of. enum PACKED: in as few bytes as its values need; struct PACKED: without
+ * gaps, so nobody may keep the address of a number in it. */
+#define PACKED __attribute__((packed))
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
