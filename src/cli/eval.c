@@ -183,11 +183,9 @@ static struct contribution *make_agent(const struct eval *eval, struct agent *ag
 {
   const struct event *event = &eval->event;
   struct contribution *contribution = contribution_new(event->ucc);
-  list_init(&agent->names);
-  list_init(&agent->contributions);
-  contribution_record(contribution, event->agent, event->state, event->reason, event->at_ms);
+  contribution_record(contribution, event->state, event->reason, event->at_ms);
   contribution_apply(contribution, &eval->decision, now);
-  list_add_tail(&agent->contributions, &contribution->link);
+  agent_add(agent, contribution);
   if (eval->decision.kind == DECISION_CLEAR || eval->decision.kind == DECISION_NEVER) {
     int64_t until = now + CLOCK_HOUR;
     agent->confirmed.session = (struct slot){.presence = SESSION_AWAY, .set_ms = now, .until_ms = until};

@@ -51,8 +51,6 @@ static struct person *person_of(struct replay *replay, const char *name)
     return *found;
   struct person *person = must_alloc(sizeof *person);
   person->name = must_strdup(name);
-  list_init(&person->agent.names);
-  list_init(&person->agent.contributions);
   must(tsearch(person, &replay->people, by_name) != NULL);
   return person;
 }
@@ -60,11 +58,10 @@ static struct person *person_of(struct replay *replay, const char *name)
 static void person_free(void *record)
 {
   struct person *person = record;
-  struct list_node *list = &person->agent.contributions;
-  while (!list_empty(list)) {
-    struct list_node *node = list_first(list);
-    list_remove(node);
-    contribution_free(LIST_ENTRY(node, struct contribution, link));
+  while (person->agent.contributions != NULL) {
+    struct contribution *first = person->agent.contributions;
+    agent_take(&person->agent, first);
+    contribution_free(first);
   }
   free(person->name);
   free(person);
@@ -122,16 +119,13 @@ static void on_event(void *context, const struct event *event, bool recording UN
   }
   if (contribution == NULL) {
     contribution = contribution_new(event->ucc);
-    list_add_tail(&agent->contributions, &contribution->link);
+    agent_add(agent, contribution);
   }
-  contribution_record(contribution, event->agent, event->state, event->reason, event->at_ms);
+  contribution_record(contribution, event->state, event->reason, event->at_ms);
   struct rules_agent_state states[STATES_MAX];
   struct rules_agent seen = {.upn = event->agent, .states = states};
-  for (struct list_node *node = agent->contributions.next;
-       node != &agent->contributions && seen.state_count < STATES_MAX; node = node->next) {
-    const struct contribution *c = LIST_ENTRY(node, struct contribution, link);
+  for (const struct contribution *c = agent->contributions; c != NULL && seen.state_count < STATES_MAX; c = c->next)
     states[seen.state_count++] = (struct rules_agent_state){c->ucc, c->state};
-  }
   if (decide(replay, replay->old, event, contribution->since_ms, &seen, &replay->decisions[0]) &&
       decide(replay, replay->new, event, contribution->since_ms, &seen, &replay->decisions[1]) &&
       !decision_equal(&replay->decisions[0], &replay->decisions[1]))

@@ -1,6 +1,7 @@
 #include "model/agent.h"
 #include "base/clock.h"
 #include "base/must.h"
+#include "base/shared.h"
 #include "base/str.h"
 
 #include <string.h>
@@ -41,24 +42,66 @@ const char *park_cause_str(enum park_cause cause)
   return "unknown";
 }
 
+/* ---- answers */
+
+const struct answer *answer_shared(const struct decision *decision)
+{
+  _Alignas(struct answer) char
+      bytes[sizeof(struct answer) + DECISION_MESSAGE_SIZE + DECISION_RULE_SIZE + DECISION_PLACE_SIZE] = {0};
+  struct answer *answer = (struct answer *)(void *)bytes;
+  /* Field by field: bytes between them would tell equal ones apart. */
+  answer->hold_ms = decision->hold_ms;
+  answer->after.session = decision->after.session;
+  answer->after.preferred = decision->after.preferred;
+  answer->after.hold_ms = decision->after.hold_ms;
+  answer->generation = decision->generation;
+  answer->kind = decision->kind;
+  answer->session = decision->session;
+  answer->preferred = decision->preferred;
+  const char *texts[] = {decision->message, decision->rule, decision->place};
+  size_t ends[COUNT_OF(texts)], at = 0;
+  for (size_t i = 0; i < COUNT_OF(texts); i++) {
+    size_t length = strlen(texts[i]) + 1;
+    memcpy(answer->message + at, texts[i], length);
+    ends[i] = at += length;
+  }
+  answer->rule_at = (uint16_t)ends[0];
+  answer->place_at = (uint16_t)ends[1];
+  return shared_bytes(answer, offsetof(struct answer, message) + at);
+}
+
+const char *answer_rule(const struct answer *answer)
+{
+  return answer->message + answer->rule_at;
+}
+
+const char *answer_place(const struct answer *answer)
+{
+  return answer->message + answer->place_at;
+}
+
 static void stand_release(struct stand *stand)
 {
-  free(stand->message);
-  free(stand->rule);
-  free(stand->place);
+  shared_release(stand->answer);
   *stand = (struct stand){0};
 }
+
+int64_t stand_until(const struct stand *stand)
+{
+  return stand->from_ms + stand->answer->hold_ms;
+}
+
+/* ---- contributions */
 
 struct contribution *contribution_new(const char *ucc)
 {
   struct contribution *contribution = must_alloc(sizeof *contribution);
-  contribution->ucc = must_strdup(ucc);
-  contribution->name = must_strdup("");
-  contribution->state = must_strdup("");
-  contribution->reason = must_strdup("");
-  contribution->attributes = must_strdup("{}");
-  contribution->stand = (struct stand){
-      .kind = DECISION_CLEAR, .message = must_strdup(""), .rule = must_strdup(""), .place = must_strdup("")};
+  const struct decision nothing = {.kind = DECISION_CLEAR};
+  contribution->ucc = shared_text(ucc);
+  contribution->state = shared_text("");
+  contribution->reason = shared_text("");
+  contribution->attributes = shared_text("{}");
+  contribution->stand.answer = answer_shared(&nothing);
   contribution->pending_ms = contribution->recheck_ms = CLOCK_NEVER;
   contribution->is_override = strcmp(ucc, AGENT_OVERRIDE) == 0;
   return contribution;
@@ -68,68 +111,60 @@ void contribution_free(struct contribution *contribution)
 {
   if (contribution == NULL)
     return;
-  free(contribution->ucc);
-  free(contribution->name);
-  free(contribution->state);
-  free(contribution->reason);
-  free(contribution->attributes);
+  shared_release(contribution->ucc);
+  shared_release(contribution->state);
+  shared_release(contribution->reason);
+  shared_release(contribution->attributes);
   stand_release(&contribution->stand);
   stand_release(&contribution->pending);
   free(contribution);
 }
 
-static void replace_text(char **text, const char *with)
-{
-  char *copy = must_strdup(with);
-  free(*text);
-  *text = copy;
-}
-
-void contribution_record(
-    struct contribution *contribution, const char *name, const char *state, const char *reason, int64_t at_ms)
+void contribution_record(struct contribution *contribution, const char *state, const char *reason, int64_t at_ms)
 {
   bool same_run = *contribution->state != '\0' && str_equal_fold(contribution->state, state) &&
                   str_equal_fold(contribution->reason, reason);
   if (!same_run)
     contribution->since_ms = at_ms;
   contribution->at_ms = at_ms;
-  replace_text(&contribution->name, name);
-  replace_text(&contribution->state, state);
-  replace_text(&contribution->reason, reason);
+  shared_replace(&contribution->state, state);
+  shared_replace(&contribution->reason, reason);
 }
 
-static void take_over(struct stand *stand, const struct decision *decision, int64_t from_ms)
+static bool same_stand(const struct stand *a, const struct stand *b)
 {
-  stand_release(stand);
-  *stand = (struct stand){
-      .kind = decision->kind,
-      .session = decision->session,
-      .preferred = decision->preferred,
-      .from_ms = from_ms,
-      .hold_ms = decision->hold_ms,
-      .after = decision->after,
-      .message = must_strdup(decision->message),
-      .rule = must_strdup(decision->rule),
-      .place = must_strdup(decision->place),
-      .generation = decision->generation,
-  };
+  return a->answer == b->answer && a->from_ms == b->from_ms;
 }
 
-void contribution_apply(struct contribution *contribution, const struct decision *decision, int64_t now)
+/* True: it was another one before. */
+static bool replace_stand(struct stand *stand, struct stand with)
+{
+  bool same = same_stand(stand, &with);
+  stand_release(stand);
+  *stand = with;
+  return !same;
+}
+
+bool contribution_apply(struct contribution *contribution, const struct decision *decision, int64_t now)
 {
   int64_t due_ms = contribution->since_ms + decision->delay_ms;
-  (void)contribution_ripen(contribution, now); /* what was due by now stood, though nobody had looked */
-  stand_release(&contribution->pending);
-  contribution->pending_ms = CLOCK_NEVER;
+  /* What was due by now stood, though nobody had looked. */
+  bool changed = contribution_ripen(contribution, now) || contribution->recheck_ms != decision->recheck_ms;
   contribution->recheck_ms = decision->recheck_ms;
-  if (decision->kind == DECISION_KEEP)
-    return;
-  if (decision->delay_ms > 0 && due_ms > now) {
-    take_over(&contribution->pending, decision, contribution->since_ms);
-    contribution->pending_ms = due_ms;
-  } else {
-    take_over(&contribution->stand, decision, contribution->since_ms);
+  struct stand pending = {0};
+  int64_t pending_ms = CLOCK_NEVER;
+  if (decision->kind != DECISION_KEEP) {
+    struct stand new = {answer_shared(decision), contribution->since_ms};
+    if (decision->delay_ms > 0 && due_ms > now) {
+      pending = new;
+      pending_ms = due_ms;
+    } else {
+      changed = replace_stand(&contribution->stand, new) || changed;
+    }
   }
+  changed = replace_stand(&contribution->pending, pending) || contribution->pending_ms != pending_ms || changed;
+  contribution->pending_ms = pending_ms;
+  return changed;
 }
 
 bool contribution_ripen(struct contribution *contribution, int64_t now)
@@ -151,28 +186,50 @@ static const struct stand *stand_at(const struct contribution *contribution, int
 bool contribution_at(const struct contribution *contribution, int64_t now, struct contribution_view *ret_view)
 {
   const struct stand *stand = stand_at(contribution, now);
-  if (stand->kind != DECISION_SHOW || contribution->silent)
+  const struct answer *answer = stand->answer;
+  if (answer->kind != DECISION_SHOW || contribution->silent)
     return false;
-  int64_t until_ms = stand->from_ms + stand->hold_ms;
-  struct contribution_view view = {stand->session, stand->preferred, stand->message, until_ms};
+  const struct decision_after *after = &answer->after;
+  int64_t until_ms = stand_until(stand);
+  struct contribution_view view = {answer->session, answer->preferred, answer->message, until_ms};
   if (now >= until_ms)
-    view =
-        (struct contribution_view){stand->after.session, stand->after.preferred, "", until_ms + stand->after.hold_ms};
+    view = (struct contribution_view){after->session, after->preferred, "", until_ms + after->hold_ms};
   if (now >= view.until_ms || (view.session == PRESENCE_NONE && view.preferred == PRESENCE_NONE))
     return false;
   *ret_view = view;
   return true;
 }
 
+/* ---- agents */
+
+void agent_add(struct agent *agent, struct contribution *contribution)
+{
+  struct contribution **at = &agent->contributions;
+  while (*at != NULL)
+    at = &(*at)->next;
+  *at = contribution;
+  contribution->next = NULL;
+}
+
+void agent_take(struct agent *agent, struct contribution *contribution)
+{
+  struct contribution **at = &agent->contributions;
+  while (*at != contribution)
+    at = &(*at)->next;
+  *at = contribution->next;
+  contribution->next = NULL;
+  contribution->chosen = false; /* by this agent's merge */
+}
+
 struct contribution *agent_contribution(const struct agent *agent, const char *ucc)
 {
-  for (struct list_node *node = agent->contributions.next; node != &agent->contributions; node = node->next) {
-    struct contribution *contribution = LIST_ENTRY(node, struct contribution, link);
-    if (str_equal_fold(contribution->ucc, ucc))
-      return contribution;
-  }
-  return NULL;
+  struct contribution *contribution = agent->contributions;
+  while (contribution != NULL && !str_equal_fold(contribution->ucc, ucc))
+    contribution = contribution->next;
+  return contribution;
 }
+
+/* ---- which contribution wins */
 
 static enum availability seen_of(const struct contribution_view *view)
 {
@@ -191,9 +248,9 @@ static bool outranks(const struct agent *agent, const struct rival *a, const str
     return true;
   if (b->contribution->is_override)
     return false;
-  if (a->contribution == agent->chosen)
+  if (a->contribution->chosen)
     return true;
-  if (b->contribution == agent->chosen)
+  if (b->contribution->chosen)
     return false;
   if (!agent->merge_latest && seen_of(&a->view) != seen_of(&b->view))
     return seen_of(&a->view) > seen_of(&b->view);
@@ -210,16 +267,16 @@ static void sooner(int64_t *moment, int64_t other)
 static struct rival winner_of(const struct agent *agent, int64_t now, struct desired *desired)
 {
   struct rival best = {0};
-  for (struct list_node *node = agent->contributions.next; node != &agent->contributions; node = node->next) {
-    const struct contribution *contribution = LIST_ENTRY(node, struct contribution, link);
+  for (const struct contribution *contribution = agent->contributions; contribution != NULL;
+       contribution = contribution->next) {
     if (now < contribution->pending_ms)
       sooner(&desired->changes_ms, contribution->pending_ms);
     const struct stand *stand = stand_at(contribution, now);
-    desired->never = desired->never || stand->kind == DECISION_NEVER;
+    desired->never = desired->never || stand->answer->kind == DECISION_NEVER;
     struct rival rival = {.contribution = contribution, .from_ms = stand->from_ms};
     bool shows = contribution_at(contribution, now, &rival.view);
-    if (!shows && contribution->is_override && now < stand->from_ms + stand->hold_ms) {
-      rival.view = (struct contribution_view){.message = "", .until_ms = stand->from_ms + stand->hold_ms};
+    if (!shows && contribution->is_override && now < stand_until(stand)) {
+      rival.view = (struct contribution_view){.message = "", .until_ms = stand_until(stand)};
       shows = true;
     }
     if (!shows)
@@ -279,9 +336,7 @@ int64_t agent_shows_until(const struct agent *agent)
 
 const char *agent_label(const struct agent *agent)
 {
-  if (!list_empty(&agent->names))
-    return LIST_ENTRY(list_first(&agent->names), struct agent_name, link)->name;
-  return agent->id;
+  return agent->names != NULL ? agent->names->text : agent->id;
 }
 
 uint64_t agent_message_hash(const char *message)
@@ -292,15 +347,36 @@ uint64_t agent_message_hash(const char *message)
   return hash == 0 ? 1 : hash;
 }
 
+struct agent_trouble *agent_trouble(struct agent *agent)
+{
+  if (agent->trouble == NULL)
+    agent->trouble = must_alloc(sizeof *agent->trouble);
+  return agent->trouble;
+}
+
+void agent_trouble_over(struct agent *agent)
+{
+  if (agent->trouble == NULL)
+    return;
+  free(agent->trouble->park_detail);
+  free(agent->trouble);
+  agent->trouble = NULL;
+}
+
+int64_t agent_retry_ms(const struct agent *agent)
+{
+  return agent->trouble == NULL ? 0 : agent->trouble->retry_ms;
+}
+
 void agent_free(struct agent *agent)
 {
   if (agent == NULL)
     return;
-  while (!list_empty(&agent->contributions)) {
-    struct list_node *node = list_first(&agent->contributions);
-    list_remove(node);
-    contribution_free(LIST_ENTRY(node, struct contribution, link));
+  while (agent->contributions != NULL) {
+    struct contribution *first = agent->contributions;
+    agent_take(agent, first);
+    contribution_free(first);
   }
-  free(agent->park_detail);
+  agent_trouble_over(agent);
   free(agent);
 }

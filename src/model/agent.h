@@ -16,7 +16,7 @@ enum { AGENT_ID_SIZE = 37, AGENT_NO_ACCOUNT = -1 };
  * over. With DECISION_CLEAR and a hold it contributes nothing, and lets nobody else either. */
 #define AGENT_OVERRIDE "(override)"
 
-enum phase {
+enum PACKED phase {
   PHASE_IDLE,      /* nothing differs, nothing is due */
   PHASE_WAITING,   /* in the heap until `due`, or for a lookup or another agent */
   PHASE_READY,     /* in its account's queue */
@@ -24,7 +24,7 @@ enum phase {
   PHASE_PARKED,    /* see park_cause */
 };
 
-enum park_cause {
+enum PACKED park_cause {
   PARK_NONE,
   PARK_NO_ACCOUNT,   /* no account serves its domain */
   PARK_UNKNOWN_NAME, /* the directory does not know the name; looked up again by itself */
@@ -33,100 +33,115 @@ enum park_cause {
   PARK_REFUSED,      /* 400 and the like */
 };
 
-/* A decision that stands, or that waits for its delay. Texts are owned. */
-struct stand {
+/* What was decided, in a decision's words. The same for everybody whom the same rule answered, so it is kept once
+ * (base/shared): equal answers are one pointer, and never change. */
+struct answer {
+  int64_t hold_ms;
+  struct decision_after after;
+  uint32_t generation;
   enum decision_kind kind; /* DECISION_SHOW, DECISION_CLEAR or DECISION_NEVER */
   enum presence session, preferred;
-  int64_t from_ms, hold_ms;
-  struct decision_after after;
-  char *message, *rule, *place; /* never NULL in one that stands */
-  uint32_t generation;
+  uint16_t rule_at, place_at; /* in `message`, behind its NUL; see answer_rule() and answer_place() */
+  char message[];
 };
 
-/* What one UCC says of the agent now. */
+/* An answer that stands, or that waits for its delay. */
+struct stand {
+  const struct answer *answer; /* NULL: none */
+  int64_t from_ms;
+};
+
+/* What one UCC says of the agent now. Texts are shared (base/shared), never NULL. */
 struct contribution {
-  struct list_node link;
-  char *ucc;  /* as first given; compared without ASCII case */
-  char *name; /* the agent's name in the event */
-  char *state, *reason;
-  char *attributes; /* JSON object */
-  int64_t at_ms;    /* of the newest applied event */
-  int64_t since_ms; /* beginning of the present run of (state, reason) */
-  struct stand stand;
-  struct stand pending; /* its delay is not over; texts are NULL when there is none */
-  int64_t pending_ms;   /* when it is; CLOCK_NEVER: there is none */
-  int64_t recheck_ms;   /* when a time condition changes, and it must be decided again; CLOCK_NEVER */
-  bool is_override;     /* see AGENT_OVERRIDE */
-  bool silent;          /* from before a long downtime: it does not count until its UCC sends an event */
-  bool dirty;           /* the store's */
+  struct contribution *next; /* of the agent */
+  const char *ucc;           /* as first given; compared without ASCII case */
+  const char *state, *reason;
+  const char *attributes;        /* JSON object */
+  const struct agent_name *name; /* of the agent in the event; NULL where agents have no names */
+  int64_t at_ms;                 /* of the newest applied event */
+  int64_t since_ms;              /* beginning of the present run of (state, reason) */
+  struct stand stand;            /* always there */
+  struct stand pending;          /* its delay is not over */
+  int64_t pending_ms;            /* when it is; CLOCK_NEVER: there is none */
+  int64_t recheck_ms;            /* when a time condition changes, and it must be decided again; CLOCK_NEVER */
+  bool is_override : 1;          /* see AGENT_OVERRIDE */
+  bool chosen : 1;               /* by the ruleset's own merge; with none of the agent's, the rank decides */
+  bool silent : 1;               /* from before a long downtime: it does not count until its UCC sends an event */
+  bool dirty : 1;                /* the store's */
 };
 
 /* What Graph has of one slot, as far as we know. */
-struct slot {
+struct PACKED slot {
   enum presence presence; /* PRESENCE_NONE: nothing of ours */
   bool unsure;      /* a request was on its way and its answer is not known: Graph has `presence` or something newer */
   int64_t set_ms;   /* when the last applied set was sent; of an unsure preferred presence, the last one at all */
   int64_t until_ms; /* when it ends by itself */
 };
 
-struct message_slot {
+struct PACKED message_slot {
   uint64_t hash; /* of the text; 0: nothing of ours */
   bool unsure;
   int64_t until_ms;
 };
 
-struct confirmed {
+struct PACKED confirmed {
   struct slot session, preferred;
-  unsigned preferred_tried; /* while it is unsure: what Graph may have besides, as bits 1 << presence */
+  uint16_t preferred_tried; /* while it is unsure: what Graph may have besides, as bits 1 << presence */
   int64_t preferred_for_ms; /* the end of the hold that it was set for: the decision it belongs to. 0: its until_ms */
   struct message_slot message;
 };
 
+/* What the agent is called. Once it was resolved, its id is the agent's: names of one id are names of one agent. */
 struct agent_name {
-  struct list_node link; /* in the agent's names */
-  struct heap_node due;  /* next lookup */
+  struct agent_name *next; /* of the agent */
   struct agent *agent;
-  int account;
-  char *name;             /* lower case */
-  char id[AGENT_ID_SIZE]; /* "" until it was resolved */
-  int64_t verified_ms;    /* last successful lookup */
-  int misses;             /* consecutive "unknown" answers: 15 minutes after the first, then daily */
-  int attempts;           /* consecutive failures of the lookup itself */
-  bool asking;            /* a lookup is under way */
-  bool again;             /* look up once more, because the presence service said 404 */
-  bool dirty;             /* the store's */
+  struct heap_node due; /* next lookup */
+  int64_t verified_ms;  /* last successful lookup */
+  uint16_t misses;      /* consecutive "unknown" answers: 15 minutes after the first, then daily */
+  uint16_t attempts;    /* consecutive failures of the lookup itself */
+  bool asking : 1;      /* a lookup is under way */
+  bool again : 1;       /* look up once more, because the presence service said 404 */
+  bool dirty : 1;       /* the store's */
+  char text[];          /* lower case */
 };
 
+/* What stands in an agent's way; few have any. */
+struct agent_trouble {
+  int attempts;           /* consecutive failures that are worth another try */
+  int64_t retry_ms;       /* not before, because of them */
+  uint64_t accepted_then; /* how many replies had proved the account's token at the last 401 */
+  int unauthorized;       /* consecutive 401 answers */
+  bool looked_up_again;   /* after a 404 */
+  char *park_detail;      /* for people; NULL or owned */
+};
+
+/* There may be a hundred thousand: tests/unit/test_index_size.c holds down what one takes. */
 struct agent {
-  int64_t key;            /* of its row */
-  int account;            /* index, or AGENT_NO_ACCOUNT */
-  char id[AGENT_ID_SIZE]; /* object id in lower case, "" until it is known */
-  struct list_node names, contributions;
-  struct contribution *chosen; /* by a ruleset's own merge; NULL: by rank */
-  bool merge_latest;           /* the most recent contribution wins, whatever it shows */
-  struct confirmed confirmed;
+  int64_t key;              /* of its row */
+  struct agent_name *names; /* the first is what people read */
+  struct contribution *contributions;
+  struct list_node all_link;     /* the store's */
+  struct agent_trouble *trouble; /* NULL while all goes well; owned */
+  struct agent *successor;       /* has taken over our names, and may show something once we show nothing */
   /* schedule */
-  enum phase phase;
   struct heap_node due;
-  struct list_node link; /* of the ready queue */
-  size_t queue;          /* which one, and which part of it */
-  bool is_refresh;
-  bool by_new_rules;        /* a change of the rules made it differ: live changes go first */
-  bool differs;             /* what Graph confirmed is not what it should show, and nobody is to blame but time */
-  int64_t differs_since_ms; /* since when it has been waiting for that; 0 while it does not */
+  int64_t differs_since_ms; /* since when it has been waiting for what `differs`; 0 while it does not */
   int64_t read_ms;          /* when Graph last told what is shown, before a preferred presence is cleared; 0: not yet */
-  int reads_failed;         /* consecutive */
-  enum availability left_choice; /* what the person chose over our preferred presence, and we left alone */
-  int attempts;                  /* consecutive failures that are worth another try */
-  int64_t retry_ms;              /* not before, because of them */
-  uint64_t accepted_then;        /* how many replies had proved the account's token at the last 401 */
-  int unauthorized;              /* consecutive 401 answers */
-  bool looked_up_again;          /* after a 404 */
+  uint32_t dirty;           /* the store's: its place among those to be written, from 1 */
+  int16_t account;          /* index, or AGENT_NO_ACCOUNT */
+  uint16_t queue;           /* of the ready: which one, and by is_refresh and reads which part of it */
+  struct confirmed confirmed;
+  char id[AGENT_ID_SIZE]; /* object id in lower case, "" until it is known */
+  enum phase phase;
   enum park_cause park_cause;
-  char *park_detail;       /* for people; NULL or owned */
-  struct agent *successor; /* has taken over our names, and may show something once we show nothing */
-  struct agent *predecessor;
-  struct list_node all_link, dirty_link; /* the store's */
+  enum availability left_choice; /* what the person chose over our preferred presence, and we left alone */
+  uint8_t reads_failed : 2;      /* consecutive, up to three: then nobody reads any more */
+  bool is_refresh : 1;
+  bool reads : 1;           /* what is next is to look at what is shown, and others may look along */
+  bool by_new_rules : 1;    /* a change of the rules made it differ: live changes go first */
+  bool differs : 1;         /* what Graph confirmed is not what it should show, and nobody is to blame but time */
+  bool has_predecessor : 1; /* it is somebody's successor */
+  bool merge_latest : 1;    /* the most recent contribution wins, whatever it shows */
 };
 
 /* What the agent should show now. Texts are the winner's. */
@@ -143,15 +158,19 @@ struct desired {
 const char *phase_str(enum phase phase);
 const char *park_cause_str(enum park_cause cause); /* "unknown user", for people */
 
-/* Empty texts, DECISION_CLEAR, in no list. */
+/* A decision's lasting part: everything but delay and recheck. Released with shared_release(). */
+const struct answer *answer_shared(const struct decision *decision) MUST_CHECK;
+const char *answer_rule(const struct answer *answer);
+const char *answer_place(const struct answer *answer);
+
+/* Empty texts, DECISION_CLEAR, of no agent. */
 struct contribution *contribution_new(const char *ucc) MUST_CHECK;
 void contribution_free(struct contribution *contribution); /* NULL is fine */
 /* Takes an event's words over; `since` moves when state or reason change. */
-void contribution_record(
-    struct contribution *contribution, const char *name, const char *state, const char *reason, int64_t at_ms);
+void contribution_record(struct contribution *contribution, const char *state, const char *reason, int64_t at_ms);
 /* Takes a decision over. `keep` leaves what stands alone, with its old end; a `delay` that is not over at `now` makes
- * it wait; what waited before is dropped either way. */
-void contribution_apply(struct contribution *contribution, const struct decision *decision, int64_t now);
+ * it wait; what waited before is dropped either way. True: something of the contribution has changed. */
+bool contribution_apply(struct contribution *contribution, const struct decision *decision, int64_t now);
 /* Lets a decision stand whose delay is over. True: it did. */
 bool contribution_ripen(struct contribution *contribution, int64_t now);
 /* What it contributes at `now`: the hold, then what follows it. False: nothing. */
@@ -161,6 +180,12 @@ struct contribution_view {
   int64_t until_ms;
 };
 bool contribution_at(const struct contribution *contribution, int64_t now, struct contribution_view *ret_view);
+/* When what stands, with the hold of its answer, is over. */
+int64_t stand_until(const struct stand *stand);
+
+/* At the end of the agent's; out of the agent's, where it must be. */
+void agent_add(struct agent *agent, struct contribution *contribution);
+void agent_take(struct agent *agent, struct contribution *contribution);
 /* The contribution of that UCC, or NULL. */
 struct contribution *agent_contribution(const struct agent *agent, const char *ucc);
 /* One contribution wins as a whole, by what colleagues would see of it, then by the most recent `since` (interface 4).
@@ -177,7 +202,12 @@ int64_t agent_shows_until(const struct agent *agent);
 const char *agent_label(const struct agent *agent);
 uint64_t agent_message_hash(const char *message); /* 0 for "" */
 
-/* Frees the agent with its contributions; its names must be gone. */
+/* The agent's trouble; a new one, all zero, if it has none. */
+struct agent_trouble *agent_trouble(struct agent *agent);
+void agent_trouble_over(struct agent *agent);
+int64_t agent_retry_ms(const struct agent *agent); /* 0: at once */
+
+/* Frees the agent with its contributions; its names must be gone. NULL is fine. */
 void agent_free(struct agent *agent);
 
 #endif

@@ -10,7 +10,7 @@ enum {
   DECISION_MESSAGE_SIZE = 1121, /* 280 characters of at most 4 bytes */
 };
 
-enum decision_kind {
+enum PACKED decision_kind {
   DECISION_SHOW,  /* this contribution from `since` on */
   DECISION_CLEAR, /* this UCC contributes nothing */
   DECISION_KEEP,  /* this UCC's contribution stays exactly as it was */

@@ -8,6 +8,8 @@
 #ifndef MODEL_PRESENCE_H
 #define MODEL_PRESENCE_H
 
+#include "base/must.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,7 +17,7 @@
 enum plane { PLANE_SESSION, PLANE_PREFERRED };
 
 /* In the order of what wins when several are shown, lowest first: interface 4, "Several UCCs". */
-enum availability {
+enum PACKED availability {
   AVAILABILITY_UNKNOWN,
   AVAILABILITY_OFFLINE,
   AVAILABILITY_AVAILABLE,
@@ -25,7 +27,7 @@ enum availability {
   AVAILABILITY_DO_NOT_DISTURB,
 };
 
-enum presence {
+enum PACKED presence {
   PRESENCE_NONE,
   SESSION_AVAILABLE,
   SESSION_IN_A_CALL,

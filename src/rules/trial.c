@@ -116,7 +116,7 @@ static struct seat *seat_of(struct trial *trial, const char *ucc)
   must(trial->seat_count < TRIAL_SEATS_MAX);
   struct seat *seat = &trial->seats[trial->seat_count++];
   seat->contribution = contribution_new(ucc);
-  list_add_tail(&trial->agent.contributions, &seat->contribution->link);
+  agent_add(&trial->agent, seat->contribution);
   return seat;
 }
 
@@ -128,16 +128,13 @@ void trial_step(struct trial *trial, const struct value *step)
     return;
   struct seat *seat = seat_of(trial, value_get_text(step, "ucc", ""));
   seat->step = step;
-  contribution_record(
-      seat->contribution, value_get_text(step, "agent", ""), state, value_get_text(step, "reason", ""), at_of(step));
+  contribution_record(seat->contribution, state, value_get_text(step, "reason", ""), at_of(step));
   decide(trial, seat, at_of(step));
 }
 
 void trial_begin(struct trial *trial)
 {
   trial->agent = (struct agent){0};
-  list_init(&trial->agent.names);
-  list_init(&trial->agent.contributions);
   trial->seat_count = 0;
   trial->decision = (struct decision){.kind = DECISION_KEEP}; /* of a rule that fails altogether */
   trial->trouble.kind = ERR_NONE;
@@ -158,7 +155,8 @@ static void choose(struct trial *trial)
   struct contribution *contributions[TRIAL_SEATS_MAX];
   struct rules_agent_state states[TRIAL_SEATS_MAX];
   size_t count = 0, index = 0;
-  trial->agent.chosen = NULL;
+  for (size_t i = 0; i < trial->seat_count; i++)
+    trial->seats[i].contribution->chosen = false;
   trial->agent.merge_latest = ruleset_merge_mode(trial->ruleset) == RULES_MERGE_LATEST;
   if (ruleset_merge_mode(trial->ruleset) != RULES_MERGE_FUNCTION)
     return;
@@ -177,7 +175,7 @@ static void choose(struct trial *trial)
   struct rules_agent seen = seen_by_rules(trial, states);
   struct err trouble = ERR_INIT;
   if (ruleset_merge(trial->ruleset, candidates, count, &seen, &index, &trouble))
-    trial->agent.chosen = contributions[index];
+    contributions[index]->chosen = true;
   if (trouble.kind != ERR_NONE)
     note_trouble(trial, &trouble);
 }

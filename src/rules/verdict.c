@@ -25,7 +25,7 @@ struct verdict verdict_of_decision(const struct decision *decision)
 static const struct stand *never_of(const struct trial *trial)
 {
   for (size_t i = 0; i < trial->seat_count; i++)
-    if (trial->seats[i].contribution->stand.kind == DECISION_NEVER)
+    if (trial->seats[i].contribution->stand.answer->kind == DECISION_NEVER)
       return &trial->seats[i].contribution->stand;
   return NULL;
 }
@@ -40,13 +40,13 @@ struct verdict verdict_of_steps(const struct trial *trial, const struct desired 
     verdict.session = desired->carrier ? PRESENCE_NONE : desired->session;
     verdict.preferred = desired->preferred;
     verdict.message = desired->message;
-    verdict.hold_ms = trial->now < stand->from_ms + stand->hold_ms ? stand->hold_ms : stand->after.hold_ms;
+    verdict.hold_ms = trial->now < stand_until(stand) ? stand->answer->hold_ms : stand->answer->after.hold_ms;
   } else if (desired->never) {
     verdict.kind = DECISION_NEVER;
   }
   if (stand != NULL) {
-    verdict.rule = stand->rule;
-    verdict.place = stand->place;
+    verdict.rule = answer_rule(stand->answer);
+    verdict.place = answer_place(stand->answer);
   }
   return verdict;
 }

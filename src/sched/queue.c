@@ -4,10 +4,9 @@
 
 void sched_init(struct sched *sched, size_t queue_count)
 {
+  must(queue_count <= UINT16_MAX);
   *sched = (struct sched){.queue_count = queue_count};
   sched->queues = must_alloc(queue_count * sizeof *sched->queues);
-  for (size_t i = 0; i < queue_count; i++)
-    list_init(&sched->queues[i].readers);
 }
 
 void sched_release(struct sched *sched)
@@ -15,6 +14,7 @@ void sched_release(struct sched *sched)
   heap_release(&sched->due);
   for (size_t i = 0; i < sched->queue_count; i++) {
     heap_release(&sched->queues[i].changes);
+    heap_release(&sched->queues[i].readers);
     heap_release(&sched->queues[i].refreshes);
   }
   free(sched->queues);
@@ -27,14 +27,13 @@ static struct heap *heap_of(struct sched *sched, const struct agent *agent)
   if (agent->phase != PHASE_READY)
     return &sched->due;
   struct sched_queue *queue = &sched->queues[agent->queue];
-  return agent->is_refresh ? &queue->refreshes : &queue->changes;
+  return agent->is_refresh ? &queue->refreshes : agent->reads ? &queue->readers : &queue->changes;
 }
 
-/* The one place where an agent changes its phase: out of the heap and list of the old one. */
+/* The one place where an agent changes its phase: out of the heap of the old one. */
 static void change(struct sched *sched, struct agent *agent, enum phase phase)
 {
   heap_remove(heap_of(sched, agent), &agent->due);
-  list_remove(&agent->link);
   sched->counts[agent->phase]--;
   sched->counts[phase]++;
   if (agent->phase == PHASE_READY && phase == PHASE_IN_FLIGHT)
@@ -82,17 +81,15 @@ void sched_ready(
 {
   must(queue < sched->queue_count);
   bool refresh = urgency == SCHED_REFRESH;
-  if (agent->phase != PHASE_READY || agent->queue != queue || agent->is_refresh != refresh) {
+  if (agent->phase != PHASE_READY || agent->queue != queue || agent->is_refresh != refresh || agent->reads != reads) {
     change(sched, agent, PHASE_READY);
-    agent->queue = queue;
+    agent->queue = (uint16_t)queue;
     agent->is_refresh = refresh;
+    agent->reads = reads;
   }
   int64_t place = place_of(agent, urgency, since_ms);
   if (agent->due.place == 0 || agent->due.at_ms != place)
     heap_put(heap_of(sched, agent), &agent->due, place);
-  list_remove(&agent->link);
-  if (reads)
-    list_add_tail(&sched->queues[queue].readers, &agent->link);
 }
 
 void sched_add(struct sched *sched, struct agent *agent)
@@ -126,6 +123,9 @@ struct agent *sched_first_ready(const struct sched *sched, size_t queue, int64_t
 {
   const struct sched_queue *q = &sched->queues[queue];
   struct heap_node *change_node = heap_first(&q->changes), *refresh_node = heap_first(&q->refreshes);
+  struct heap_node *reader_node = heap_first(&q->readers);
+  if (change_node == NULL || (reader_node != NULL && reader_node->at_ms < change_node->at_ms))
+    change_node = reader_node;
   bool refresh =
       refresh_node != NULL && (change_node == NULL || (now >= refresh_node->at_ms - PRESSING_MS && !q->refreshed_last));
   struct heap_node *first = refresh ? refresh_node : change_node;
@@ -134,6 +134,6 @@ struct agent *sched_first_ready(const struct sched *sched, size_t queue, int64_t
 
 struct agent *sched_first_reader(const struct sched *sched, size_t queue)
 {
-  struct list_node *node = list_first(&sched->queues[queue].readers);
-  return node == NULL ? NULL : LIST_ENTRY(node, struct agent, link);
+  struct heap_node *first = heap_first(&sched->queues[queue].readers);
+  return first == NULL ? NULL : LIST_ENTRY(first, struct agent, due);
 }

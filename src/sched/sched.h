@@ -74,7 +74,7 @@ struct sched {
 
 struct sched_queue {
   struct heap changes, refreshes; /* ready agents */
-  struct list_node readers;       /* those of `changes` whose next step is STEP_READ_PREFERRED */
+  struct heap readers;            /* changes whose next step is STEP_READ_PREFERRED */
   bool refreshed_last;            /* the last one that was sent was a refresh */
 };
 

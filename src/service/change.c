@@ -85,20 +85,21 @@ static bool would_differ(
   struct rules_agent_state states[RULES_STATES_MAX];
   struct rules_agent seen = pipeline_agent_for_rules(agent, states);
   struct err trouble = ERR_INIT;
-  const struct stand *stand = contribution->pending_ms != CLOCK_NEVER ? &contribution->pending : &contribution->stand;
+  const struct answer *answer =
+      contribution->pending_ms != CLOCK_NEVER ? contribution->pending.answer : contribution->stand.answer;
   pipeline_event_of(service, contribution, service->scratch);
   if (!ruleset_decide(
           ruleset, service->scratch, contribution->since_ms, service_now(service), &seen, &service->decision, &trouble))
     return false;
   const struct decision *decision = &service->decision;
   if (decision->kind == DECISION_KEEP ||
-      (decision->kind == stand->kind && decision->session == stand->session &&
-       decision->preferred == stand->preferred && decision->hold_ms == stand->hold_ms &&
-       strcmp(decision->message, stand->message) == 0))
+      (decision->kind == answer->kind && decision->session == answer->session &&
+       decision->preferred == answer->preferred && decision->hold_ms == answer->hold_ms &&
+       strcmp(decision->message, answer->message) == 0))
     return false;
   char text[512], brief[DECISION_BRIEF_SIZE];
-  decision_brief(stand->kind, stand->session, stand->preferred, stand->hold_ms, brief);
-  describe(text, sizeof text, stand->rule, brief, decision);
+  decision_brief(answer->kind, answer->session, answer->preferred, answer->hold_ms, brief);
+  describe(text, sizeof text, answer_rule(answer), brief, decision);
   tally_add(tally, text);
   return true;
 }
@@ -118,8 +119,8 @@ struct value *service_preview(
   for (struct list_node *node = agents->next; node != agents; node = node->next) {
     const struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
     bool any = false;
-    for (struct list_node *c = agent->contributions.next; c != &agent->contributions; c = c->next) {
-      const struct contribution *contribution = LIST_ENTRY(c, struct contribution, link);
+    for (const struct contribution *contribution = agent->contributions; contribution != NULL;
+         contribution = contribution->next) {
       if (agent->account != AGENT_NO_ACCOUNT && !contribution->is_override)
         any = would_differ(service, rulesets[agent->account], agent, contribution, &tally) || any;
     }

@@ -76,7 +76,7 @@ static void park_for(struct service *service, struct agent *agent, const struct 
 static void back_off(
     struct service *service, struct agent *agent, int64_t base_ms, int64_t cap_ms, int attempts, int64_t now)
 {
-  agent->retry_ms = now + sched_backoff(attempts, base_ms, cap_ms, service_random(service));
+  agent_trouble(agent)->retry_ms = now + sched_backoff(attempts, base_ms, cap_ms, service_random(service));
 }
 
 /* Once for the token's sake. Twice, while others got through, and it is this user: no hurry then. Twice while nobody
@@ -84,15 +84,16 @@ static void back_off(
 static void react_unauthorized(struct service *service, struct agent *agent, int64_t now)
 {
   const struct app *app = service_app(service, agent);
-  bool others_got_through = app->accepted != agent->accepted_then;
-  agent->accepted_then = app->accepted;
-  if (++agent->unauthorized < 2)
+  struct agent_trouble *trouble = agent_trouble(agent);
+  bool others_got_through = app->accepted != trouble->accepted_then;
+  trouble->accepted_then = app->accepted;
+  if (++trouble->unauthorized < 2)
     return;
   if (others_got_through) {
-    back_off(service, agent, UNAUTHORIZED_BASE_MS, UNAUTHORIZED_CAP_MS, agent->unauthorized - 1, now);
+    back_off(service, agent, UNAUTHORIZED_BASE_MS, UNAUTHORIZED_CAP_MS, trouble->unauthorized - 1, now);
     return;
   }
-  agent->retry_ms = app->auth_until_ms + 1;
+  trouble->retry_ms = app->auth_until_ms + 1;
   identity_prove_token(service, agent, now);
 }
 
@@ -122,21 +123,18 @@ static void react(
   case REACT_CONFIRM:
     /* Not later than now, where the clock was set back meanwhile. */
     sched_applied(agent, &flight->plan, flight->sent_ms < now ? flight->sent_ms : now);
-    agent->attempts = agent->unauthorized = 0;
-    agent->retry_ms = 0;
-    agent->looked_up_again = false;
+    agent_trouble_over(agent);
     break;
   case REACT_AGAIN:
     break;
   case REACT_BACK_OFF:
-    agent->attempts++;
-    back_off(service, agent, RETRY_BASE_MS, RETRY_CAP_MS, agent->attempts, now);
+    back_off(service, agent, RETRY_BASE_MS, RETRY_CAP_MS, ++agent_trouble(agent)->attempts, now);
     break;
   case REACT_UNAUTHORIZED:
     react_unauthorized(service, agent, now);
     break;
   case REACT_LOOK_UP:
-    agent->looked_up_again = true;
+    agent_trouble(agent)->looked_up_again = true;
     identity_check(service, agent, now);
     break;
   case REACT_PARK:
@@ -187,15 +185,15 @@ static void take_reading(
 {
   struct agent *agent = reader->agent;
   if (told) {
-    agent->attempts = 0;
+    if (agent->trouble != NULL)
+      agent->trouble->attempts = 0;
     if (!sched_was_read(agent, reader->shown, now))
       log_info(
           "%s shows %s by their own choice; it is left alone", agent_label(agent), availability_str(reader->shown));
     store_touch(service->setup.store, agent);
   } else if (outcome->kind != OUTCOME_THROTTLED && outcome->kind != OUTCOME_TOKEN_STALE) {
     sched_not_read(agent, now);
-    agent->attempts++;
-    back_off(service, agent, RETRY_BASE_MS, RETRY_CAP_MS, agent->attempts, now);
+    back_off(service, agent, RETRY_BASE_MS, RETRY_CAP_MS, ++agent_trouble(agent)->attempts, now);
   }
 }
 
@@ -263,7 +261,9 @@ void flight_launch(struct service *service, struct agent *agent, int64_t now)
   must(str_copy(operation.user, sizeof operation.user, agent->id));
   struct request *request = app_submit(service_app(service, agent), &operation, on_done, flight);
   request->once = request->owns_context = true;
-  request->about_user = agent->unauthorized > 0 && request->app->accepted != agent->accepted_then;
+  const struct agent_trouble *trouble = agent->trouble;
+  request->about_user =
+      trouble != NULL && trouble->unauthorized > 0 && request->app->accepted != trouble->accepted_then;
   agent->by_new_rules = false;
   sched_sent(agent, &plan, now);
   store_touch(service->setup.store, agent);

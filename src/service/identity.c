@@ -29,9 +29,7 @@ struct agent_name *identity_name(struct service *service, int account, const cha
       agent = pipeline_new_agent(service, account);
       store_agent_set_id(store, agent, text);
     }
-    name = store_name_new(store, agent, text);
-    must(str_copy(name->id, sizeof name->id, text));
-    return name;
+    return store_name_new(store, agent, text);
   }
   return store_name_new(store, pipeline_new_agent(service, account), text);
 }
@@ -44,17 +42,16 @@ static void ask_at(struct service *service, struct agent_name *name, int64_t at_
 
 void identity_want(struct service *service, struct agent *agent, bool at_once, int64_t now)
 {
-  for (struct list_node *node = agent->names.next; node != &agent->names; node = node->next) {
-    struct agent_name *name = LIST_ENTRY(node, struct agent_name, link);
-    if (*name->id == '\0' && !name->asking && (at_once || name->due.place == 0))
+  must(*agent->id == '\0');
+  for (struct agent_name *name = agent->names; name != NULL; name = name->next) {
+    if (!name->asking && (at_once || name->due.place == 0))
       ask_at(service, name, now);
   }
 }
 
 void identity_check(struct service *service, struct agent *agent, int64_t now)
 {
-  for (struct list_node *node = agent->names.next; node != &agent->names; node = node->next) {
-    struct agent_name *name = LIST_ENTRY(node, struct agent_name, link);
+  for (struct agent_name *name = agent->names; name != NULL; name = name->next) {
     name->again = true;
     if (!name->asking)
       ask_at(service, name, now);
@@ -63,28 +60,28 @@ void identity_check(struct service *service, struct agent *agent, int64_t now)
 
 void identity_prove_token(struct service *service, struct agent *agent, int64_t now)
 {
-  struct list_node *first = list_first(&agent->names);
-  struct agent_name *name = first == NULL ? NULL : LIST_ENTRY(first, struct agent_name, link);
+  struct agent_name *name = agent->names;
   if (name != NULL && !name->asking)
     ask_at(service, name, now);
 }
 
 bool identity_checking(const struct agent *agent)
 {
-  for (struct list_node *node = agent->names.next; node != &agent->names; node = node->next)
-    if (LIST_ENTRY(node, struct agent_name, link)->again)
-      return true;
-  return false;
+  const struct agent_name *name = agent->names;
+  while (name != NULL && !name->again)
+    name = name->next;
+  return name != NULL;
 }
 
-/* The contributions that came in under this name, from one agent to another; per UCC the newer one stays. */
-static void move_contributions(struct service *service, const char *name, struct agent *from, struct agent *to)
+/* The contributions that came in under this name (NULL: any), from one agent to another; per UCC the newer one stays.
+ */
+static void move_contributions(
+    struct service *service, const struct agent_name *name, struct agent *from, struct agent *to)
 {
   struct store *store = service->setup.store;
-  for (struct list_node *node = from->contributions.next, *next; node != &from->contributions; node = next) {
-    next = node->next;
-    struct contribution *moved = LIST_ENTRY(node, struct contribution, link);
-    if (name != NULL && strcmp(moved->name, name) != 0)
+  for (struct contribution *moved = from->contributions, *next; moved != NULL; moved = next) {
+    next = moved->next;
+    if (name != NULL && moved->name != name)
       continue;
     struct contribution *there = agent_contribution(to, moved->ucc);
     if (there != NULL && there->at_ms > moved->at_ms) {
@@ -101,10 +98,10 @@ static void move_contributions(struct service *service, const char *name, struct
 static void unite(struct service *service, struct agent_name *name, struct agent *into)
 {
   struct agent *from = name->agent;
-  log_info("%s and %s are one user (%s)", name->name, agent_label(into), into->id);
+  log_info("%s and %s are one user (%s)", name->text, agent_label(into), into->id);
   move_contributions(service, NULL, from, into);
-  while (!list_empty(&from->names))
-    store_name_move(service->setup.store, LIST_ENTRY(list_first(&from->names), struct agent_name, link), into);
+  while (from->names != NULL)
+    store_name_move(service->setup.store, from->names, into);
   change_forget(service, from);
   sched_remove(&service->sched, from);
   store_agent_remove(service->setup.store, from);
@@ -123,17 +120,17 @@ static bool comes_after(const struct agent *agent, const struct agent *first)
 static void reassign(struct service *service, struct agent_name *name, const char *id, int64_t now)
 {
   struct store *store = service->setup.store;
-  struct agent *from = name->agent, *to = store_agent_by_id(store, name->account, id);
-  log_warn("%s is now another user: %s instead of %s; the old one is cleared first", name->name, id, from->id);
+  struct agent *from = name->agent, *to = store_agent_by_id(store, from->account, id);
+  log_warn("%s is now another user: %s instead of %s; the old one is cleared first", name->text, id, from->id);
   if (to == NULL) {
-    to = pipeline_new_agent(service, name->account);
+    to = pipeline_new_agent(service, from->account);
     store_agent_set_id(store, to, id);
   }
-  move_contributions(service, name->name, from, to);
+  move_contributions(service, name, from, to);
   store_name_move(store, name, to);
-  if (from->successor == NULL && to->predecessor == NULL && !comes_after(from, to)) {
+  if (from->successor == NULL && !to->has_predecessor && !comes_after(from, to)) {
     from->successor = to;
-    to->predecessor = from;
+    to->has_predecessor = true;
   }
   pipeline_free_parked(service, from);
   pipeline_settle(service, from, now);
@@ -151,12 +148,11 @@ static void resolved(struct service *service, struct agent_name *name, const cha
   name->verified_ms = now;
   ask_at(service, name, now + VERIFY_EVERY_MS - (int64_t)((uint64_t)VERIFY_SPREAD_MS * service_random(service) >> 32));
   bool known = strcmp(agent->id, id) == 0;
-  must(str_copy(name->id, sizeof name->id, id));
   if (*agent->id != '\0' && !known) {
     reassign(service, name, id, now);
     return;
   }
-  struct agent *other = known ? NULL : store_agent_by_id(store, name->account, id);
+  struct agent *other = known ? NULL : store_agent_by_id(store, agent->account, id);
   if (other != NULL) {
     unite(service, name, other);
     agent = other;
@@ -165,7 +161,7 @@ static void resolved(struct service *service, struct agent_name *name, const cha
   }
   if (agent->phase == PHASE_IN_FLIGHT)
     return;
-  if (again && known && agent->looked_up_again) {
+  if (again && known && agent->trouble != NULL && agent->trouble->looked_up_again) {
     pipeline_park(
         service, agent, PARK_NO_SUCH_USER,
         "the directory knows the user, Teams presence does not (404); is the user licensed for Teams?");
@@ -194,11 +190,9 @@ static void missing(struct service *service, struct agent_name *name, int64_t no
   if (!again && *name->agent->id != '\0')
     return;
   struct agent *agent = name->agent;
-  for (struct list_node *node = agent->names.next; node != &agent->names; node = node->next) {
-    struct agent_name *other = LIST_ENTRY(node, struct agent_name, link);
-    if (other != name && other->misses == 0 && *other->id != '\0')
+  for (const struct agent_name *other = agent->names; other != NULL; other = other->next)
+    if (other != name && other->misses == 0 && *agent->id != '\0')
       return;
-  }
   if (agent->phase != PHASE_IN_FLIGHT)
     park_unknown(service, agent);
 }
@@ -221,7 +215,7 @@ static void refused(struct service *service, struct agent_name *name, const stru
   bool again = name->again;
   name->again = false;
   ask_at(service, name, now + MISSING_THEN_MS);
-  if ((again || *name->id == '\0') && name->agent->phase != PHASE_IN_FLIGHT)
+  if ((again || *name->agent->id == '\0') && name->agent->phase != PHASE_IN_FLIGHT)
     pipeline_park(service, name->agent, outcome->kind == OUTCOME_FORBIDDEN ? PARK_FORBIDDEN : PARK_REFUSED, detail);
 }
 
@@ -240,7 +234,7 @@ static void on_looked_up(void *context, const struct outcome *outcome, const str
       resolved(service, name, user.id, now);
       return;
     }
-    log_warn("%s: %s", name->name, err.text);
+    log_warn("%s: %s", name->text, err.text);
     break;
   case OUTCOME_NO_SUCH_USER:
     missing(service, name, now);
@@ -270,7 +264,7 @@ static void ask(struct service *service, struct agent_name *name)
   struct lookup *lookup = must_alloc(sizeof *lookup);
   *lookup = (struct lookup){service, name};
   struct graph_operation operation = {.kind = GRAPH_LOOKUP};
-  must(str_copy(operation.user, sizeof operation.user, name->name));
+  must(str_copy(operation.user, sizeof operation.user, name->text));
   app_submit(app, &operation, on_looked_up, lookup)->owns_context = true;
   name->asking = true;
 }
@@ -290,13 +284,12 @@ void identity_start(struct service *service, int64_t now)
   for (struct list_node *node = agents->next; node != agents; node = node->next) {
     struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
     bool unknown = false;
-    for (struct list_node *n = agent->names.next; n != &agent->names; n = n->next) {
-      struct agent_name *name = LIST_ENTRY(n, struct agent_name, link);
+    for (struct agent_name *name = agent->names; name != NULL; name = name->next) {
       unknown = unknown || name->misses > 0;
-      if (agent->account == AGENT_NO_ACCOUNT || str_is_guid(name->name)) /* nobody asks for an id */
+      if (agent->account == AGENT_NO_ACCOUNT || str_is_guid(name->text)) /* nobody asks for an id */
         continue;
       int64_t due_ms = name->due.at_ms;
-      if (*name->id == '\0' && name->misses == 0)
+      if (*agent->id == '\0' && name->misses == 0)
         due_ms = now;        /* it was refused as such; that may have been mended */
       else if (due_ms < now) /* verifications that fell due while we were away do not come all at once */
         due_ms = now + (int64_t)((uint64_t)OVERDUE_SPREAD_MS * service_random(service) >> 32);

@@ -196,8 +196,8 @@ void change_ask_shadow(
 
 /* identity.c */
 struct agent_name *identity_name(struct service *service, int account, const char *name);
-/* Asks for the ids of the agent's names that have none, unless that is under way; at_once: without waiting for the next
- * try after a failure. */
+/* Asks for the id of an agent that has none, unless that is under way; at_once: without waiting for the next try after
+ * a failure. */
 void identity_want(struct service *service, struct agent *agent, bool at_once, int64_t now);
 /* Whether Graph takes the token at all: a lookup of the same user tells, when a presence request of his got 401. */
 void identity_prove_token(struct service *service, struct agent *agent, int64_t now);

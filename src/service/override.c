@@ -31,7 +31,8 @@ bool service_override(struct service *service, const char *name, const struct se
     return err_set(
         err, ERR_INPUT, "%s: no account serves %s; add it to an Account's Domains", name, pipeline_suffix_of(folded));
   int64_t now = service_now(service);
-  struct agent *agent = identity_name(service, account, folded)->agent;
+  const struct agent_name *known = identity_name(service, account, folded);
+  struct agent *agent = known->agent;
   override_end(service, agent);
   struct contribution *contribution = store_contribution_new(service->setup.store, agent, AGENT_OVERRIDE);
   struct decision decision = {
@@ -41,7 +42,8 @@ bool service_override(struct service *service, const char *name, const struct se
   char rule[1024];
   snprintf(rule, sizeof rule, "override by %.900s", given->by);
   str_cut(decision.rule, sizeof decision.rule, rule);
-  contribution_record(contribution, folded, clears ? "clear" : "publish", "", now);
+  contribution_record(contribution, clears ? "clear" : "publish", "", now);
+  contribution->name = known;
   contribution_apply(contribution, &decision, now);
   store_touch_contribution(service->setup.store, agent, contribution);
   agent->by_new_rules = false;
@@ -71,7 +73,7 @@ void override_notice_log_on(
     struct service *service, struct agent *agent, const struct contribution *contribution, enum decision_kind before)
 {
   const struct contribution *override = override_of(agent);
-  if (override != NULL && override->stand.kind == DECISION_CLEAR && before == DECISION_CLEAR &&
-      contribution->stand.kind == DECISION_SHOW)
+  if (override != NULL && override->stand.answer->kind == DECISION_CLEAR && before == DECISION_CLEAR &&
+      contribution->stand.answer->kind == DECISION_SHOW)
     override_end(service, agent);
 }

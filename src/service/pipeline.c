@@ -2,6 +2,7 @@
 #include "adapters/json.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/shared.h"
 #include "base/str.h"
 #include "intake/intake.h"
 #include "service/internal.h"
@@ -27,17 +28,17 @@ int pipeline_account_of(const struct service *service, const char *agent, const 
   return found == NULL ? AGENT_NO_ACCOUNT : (int)(found - config->accounts);
 }
 
-static void record_event(struct contribution *contribution, const struct event *event)
+static void record_event(struct contribution *contribution, const struct agent_name *name, const struct event *event)
 {
-  contribution_record(contribution, event->agent, event->state, event->reason, event->at_ms);
+  contribution_record(contribution, event->state, event->reason, event->at_ms);
+  contribution->name = name;
   struct values values = {0};
   struct value *attributes;
   struct buf text;
   buf_init(&text, 8 * EVENT_MAX_BYTES); /* \u00XX is six bytes for one */
   intake_write_attributes(event, &values, &attributes);
   json_write(&text, attributes);
-  free(contribution->attributes);
-  contribution->attributes = must_strdup(text.length == 0 ? "{}" : buf_text(&text));
+  shared_replace(&contribution->attributes, text.length == 0 ? "{}" : buf_text(&text));
   buf_release(&text);
   values_release(&values);
 }
@@ -70,12 +71,10 @@ struct rules_agent pipeline_agent_for_rules(
     const struct agent *agent, struct rules_agent_state states[RULES_STATES_MAX])
 {
   struct rules_agent seen = {.upn = agent_label(agent), .states = states};
-  for (struct list_node *node = agent->contributions.next;
-       node != &agent->contributions && seen.state_count < RULES_STATES_MAX; node = node->next) {
-    const struct contribution *c = LIST_ENTRY(node, struct contribution, link);
+  for (const struct contribution *c = agent->contributions; c != NULL && seen.state_count < RULES_STATES_MAX;
+       c = c->next)
     if (!c->is_override)
       states[seen.state_count++] = (struct rules_agent_state){c->ucc, c->state};
-  }
   return seen;
 }
 
@@ -100,7 +99,7 @@ static bool decide(
 void pipeline_event_of(struct service *service, const struct contribution *contribution, struct event *event)
 {
   *event = (struct event){.at_ms = contribution->at_ms, .at_given = true};
-  str_cut(event->agent, sizeof event->agent, contribution->name);
+  str_cut(event->agent, sizeof event->agent, contribution->name == NULL ? "" : contribution->name->text);
   str_cut(event->state, sizeof event->state, contribution->state);
   str_cut(event->reason, sizeof event->reason, contribution->reason);
   str_cut(event->ucc, sizeof event->ucc, contribution->ucc);
@@ -111,7 +110,7 @@ void pipeline_event_of(struct service *service, const struct contribution *contr
           service->setup.json, contribution->attributes, strlen(contribution->attributes), &values, &attributes,
           &err) ||
       !intake_read_attributes(attributes, event, &err))
-    log_warn("%s: stored attributes: %s", contribution->name, err.text);
+    log_warn("%s: stored attributes: %s", event->agent, err.text);
   values_release(&values);
 }
 
@@ -121,14 +120,14 @@ static void decide_again(struct service *service, struct agent *agent, struct co
   pipeline_event_of(service, contribution, service->scratch);
   if (!decide(service, agent, service->scratch, contribution->since_ms, now))
     return;
-  contribution_apply(contribution, &service->decision, now);
-  store_touch_contribution(service->setup.store, agent, contribution);
+  if (contribution_apply(contribution, &service->decision, now)) /* after a start, hardly any */
+    store_touch_contribution(service->setup.store, agent, contribution);
 }
 
 void pipeline_decide_all_again(struct service *service, struct agent *agent, int64_t now)
 {
-  for (struct list_node *node = agent->contributions.next; node != &agent->contributions; node = node->next) {
-    struct contribution *contribution = LIST_ENTRY(node, struct contribution, link);
+  for (struct contribution *contribution = agent->contributions; contribution != NULL;
+       contribution = contribution->next) {
     if (!contribution->is_override)
       decide_again(service, agent, contribution, now);
   }
@@ -187,7 +186,8 @@ enum service_taken service_event(struct service *service, const struct event *gi
     service->reused_ids += seen == STORE_ID_REUSED;
   }
   int account = pipeline_account_of(service, event->agent, event->account);
-  struct agent *agent = identity_name(service, account, event->agent)->agent;
+  const struct agent_name *name = identity_name(service, account, event->agent);
+  struct agent *agent = name->agent;
   struct contribution *contribution = agent_contribution(agent, event->ucc);
   if (contribution != NULL && event->at_given && event->at_ms < contribution->at_ms) {
     service->stale++;
@@ -200,8 +200,8 @@ enum service_taken service_event(struct service *service, const struct event *gi
     service_rules_changed(service, ruleset_generation(service->setup.rulesets[0])); /* looks at everybody again */
   }
   (void)contribution_ripen(contribution, now);
-  enum decision_kind before = contribution->stand.kind;
-  record_event(contribution, event);
+  enum decision_kind before = contribution->stand.answer->kind;
+  record_event(contribution, name, event);
   service->accepted++;
   if (account == AGENT_NO_ACCOUNT)
     warn_unserved(service, event);
@@ -229,16 +229,17 @@ static void release_successor(struct service *service, struct agent *agent, int6
 
 void pipeline_park(struct service *service, struct agent *agent, enum park_cause cause, const char *detail)
 {
-  if (agent->park_cause != cause || agent->park_detail == NULL || strcmp(agent->park_detail, detail) != 0) {
+  struct agent_trouble *trouble = agent_trouble(agent);
+  if (agent->park_cause != cause || trouble->park_detail == NULL || strcmp(trouble->park_detail, detail) != 0) {
     if (cause != PARK_NO_ACCOUNT) /* that has its own line, one per suffix */
       log_warn("%s is parked: %s: %s", agent_label(agent), park_cause_str(cause), detail);
-    free(agent->park_detail);
-    agent->park_detail = must_strdup(detail);
+    free(trouble->park_detail);
+    trouble->park_detail = must_strdup(detail);
   }
   agent->park_cause = cause;
   agent->differs = false;
   /* Nobody will speak for one without names again: it goes when what it shows has ended by itself. */
-  bool orphan = list_empty(&agent->names) && list_empty(&agent->contributions);
+  bool orphan = agent->names == NULL && agent->contributions == NULL;
   sched_move(&service->sched, agent, PHASE_PARKED, orphan ? agent_shows_until(agent) : CLOCK_NEVER);
   release_successor(service, agent, service_now(service));
 }
@@ -248,11 +249,7 @@ void pipeline_free_parked(struct service *service, struct agent *agent)
   if (agent->phase != PHASE_PARKED)
     return;
   agent->park_cause = PARK_NONE;
-  free(agent->park_detail);
-  agent->park_detail = NULL;
-  agent->attempts = agent->unauthorized = 0;
-  agent->retry_ms = 0;
-  agent->looked_up_again = false;
+  agent_trouble_over(agent);
   if (*agent->id == '\0' && agent->account != AGENT_NO_ACCOUNT)
     identity_want(service, agent, true, service_now(service));
   sched_move(&service->sched, agent, PHASE_IDLE, CLOCK_NEVER);
@@ -260,8 +257,8 @@ void pipeline_free_parked(struct service *service, struct agent *agent)
 
 bool pipeline_drop_if_empty(struct service *service, struct agent *agent, int64_t now)
 {
-  if (!list_empty(&agent->names) || !list_empty(&agent->contributions) || agent->phase == PHASE_IN_FLIGHT ||
-      agent_shows_anything(agent, now) || agent->predecessor != NULL)
+  if (agent->names != NULL || agent->contributions != NULL || agent->phase == PHASE_IN_FLIGHT ||
+      agent_shows_anything(agent, now) || agent->has_predecessor)
     return false;
   release_successor(service, agent, now);
   change_forget(service, agent);
@@ -281,9 +278,9 @@ static int64_t pass_time(struct service *service, struct agent *agent, int64_t n
 {
   int64_t next = CLOCK_NEVER;
   bool log_on = false;
-  for (struct list_node *node = agent->contributions.next; node != &agent->contributions; node = node->next) {
-    struct contribution *contribution = LIST_ENTRY(node, struct contribution, link);
-    enum decision_kind before = contribution->stand.kind;
+  for (struct contribution *contribution = agent->contributions; contribution != NULL;
+       contribution = contribution->next) {
+    enum decision_kind before = contribution->stand.answer->kind;
     if (contribution_ripen(contribution, now))
       store_touch_contribution(service->setup.store, agent, contribution);
     if (now >= contribution->recheck_ms)
@@ -292,11 +289,11 @@ static int64_t pass_time(struct service *service, struct agent *agent, int64_t n
       contribution->recheck_ms = now + CLOCK_MINUTE;
     if (contribution->recheck_ms < next)
       next = contribution->recheck_ms;
-    log_on = log_on || (before == DECISION_CLEAR && contribution->stand.kind == DECISION_SHOW);
+    log_on = log_on || (before == DECISION_CLEAR && contribution->stand.answer->kind == DECISION_SHOW);
   }
   const struct contribution *override = override_of(agent);
-  if (override != NULL && ((log_on && override->stand.kind == DECISION_CLEAR) ||
-                           now >= override->stand.from_ms + override->stand.hold_ms)) {
+  if (override != NULL &&
+      ((log_on && override->stand.answer->kind == DECISION_CLEAR) || now >= stand_until(&override->stand))) {
     override_end(service, agent);
     store_touch(service->setup.store, agent);
   }
@@ -310,14 +307,13 @@ static void choose(struct service *service, struct agent *agent, int64_t now)
   struct contribution *contributions[RULES_STATES_MAX];
   struct rules_agent_state states[RULES_STATES_MAX];
   struct ruleset *ruleset = service->setup.rulesets[agent->account];
-  agent->chosen = NULL;
+  for (struct contribution *c = agent->contributions; c != NULL; c = c->next)
+    c->chosen = false;
   agent->merge_latest = ruleset_merge_mode(ruleset) == RULES_MERGE_LATEST;
   if (ruleset_merge_mode(ruleset) != RULES_MERGE_FUNCTION)
     return;
   size_t count = 0, index = 0;
-  for (struct list_node *node = agent->contributions.next; node != &agent->contributions && count < RULES_STATES_MAX;
-       node = node->next) {
-    struct contribution *c = LIST_ENTRY(node, struct contribution, link);
+  for (struct contribution *c = agent->contributions; c != NULL && count < RULES_STATES_MAX; c = c->next) {
     struct contribution_view view;
     if (c->is_override || !contribution_at(c, now, &view))
       continue;
@@ -331,7 +327,7 @@ static void choose(struct service *service, struct agent *agent, int64_t now)
   struct rules_agent seen = pipeline_agent_for_rules(agent, states);
   struct err trouble = ERR_INIT;
   if (ruleset_merge(ruleset, candidates, count, &seen, &index, &trouble))
-    agent->chosen = contributions[index];
+    contributions[index]->chosen = true;
   if (trouble.kind != ERR_NONE)
     tell_rule_trouble(service, &trouble);
 }
@@ -350,7 +346,8 @@ static void release_successor(struct service *service, struct agent *agent, int6
   struct agent *successor = agent->successor;
   if (successor == NULL)
     return;
-  agent->successor = successor->predecessor = NULL;
+  agent->successor = NULL;
+  successor->has_predecessor = false;
   pipeline_settle(service, successor, now);
 }
 
@@ -397,13 +394,13 @@ void pipeline_settle(struct service *service, struct agent *agent, int64_t now)
   if (plan.step == STEP_NONE) {
     release_successor(service, agent, now);
     wait_until(service, agent, false, plan.next_ms < recheck_ms ? plan.next_ms : recheck_ms);
-  } else if (agent->predecessor != NULL || identity_checking(agent)) {
+  } else if (agent->has_predecessor || identity_checking(agent)) {
     wait_until(service, agent, true, CLOCK_NEVER);
   } else if (*agent->id == '\0') {
     identity_want(service, agent, false, now);
     wait_until(service, agent, true, CLOCK_NEVER);
-  } else if (agent->retry_ms > now) {
-    wait_until(service, agent, !plan.refresh, agent->retry_ms);
+  } else if (agent_retry_ms(agent) > now) {
+    wait_until(service, agent, !plan.refresh, agent_retry_ms(agent));
   } else {
     agent->differs = !plan.refresh;
     sched_ready(

@@ -91,7 +91,7 @@ void service_free(struct service *service)
 /* An agent that no account served when its events came may have one now. */
 static void find_account(struct service *service, struct agent *agent)
 {
-  if (agent->account != AGENT_NO_ACCOUNT || list_empty(&agent->names))
+  if (agent->account != AGENT_NO_ACCOUNT || agent->names == NULL)
     return;
   const struct config *config = service->setup.config;
   const struct config_account *account = config_account_for(config, agent_label(agent));
@@ -157,11 +157,17 @@ static int64_t earliest(int64_t a, int64_t b)
   return a < b ? a : b;
 }
 
+static void retry_at_once(struct agent *agent)
+{
+  if (agent->trouble != NULL)
+    agent->trouble->retry_ms = 0;
+}
+
 /* Delays that were over before the clock was set: nobody had looked yet. */
 static void ripen(struct service *service, struct agent *agent, int64_t at_ms)
 {
-  for (struct list_node *node = agent->contributions.next; node != &agent->contributions; node = node->next) {
-    struct contribution *contribution = LIST_ENTRY(node, struct contribution, link);
+  for (struct contribution *contribution = agent->contributions; contribution != NULL;
+       contribution = contribution->next) {
     if (contribution_ripen(contribution, at_ms))
       store_touch_contribution(service->setup.store, agent, contribution);
   }
@@ -187,7 +193,7 @@ static void clock_stepped(struct service *service, int64_t by_ms)
     next = node->next;
     struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
     ripen(service, agent, now - by_ms);
-    agent->retry_ms = 0;
+    retry_at_once(agent);
     confirmed_shift(&agent->confirmed, by_ms);
     agent->differs_since_ms += agent->differs_since_ms == 0 ? 0 : by_ms;
     agent->read_ms += agent->read_ms == 0 ? 0 : by_ms;
@@ -280,7 +286,7 @@ static void resync(struct service *service, struct agent *agent, int64_t now)
   c->session.unsure = c->session.unsure || c->session.presence != PRESENCE_NONE;
   c->preferred.unsure = c->preferred.unsure || c->preferred.presence != PRESENCE_NONE;
   c->message.unsure = c->message.unsure || c->message.hash != 0;
-  agent->retry_ms = 0;
+  retry_at_once(agent);
   pipeline_free_parked(service, agent);
   if (*agent->id == '\0' && agent->account != AGENT_NO_ACCOUNT)
     identity_want(service, agent, true, now);
@@ -296,8 +302,8 @@ bool service_resync(struct service *service, const char *name, size_t *ret_count
   for (struct list_node *node = agents->next; node != agents; node = node->next) {
     struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
     bool wanted = name == NULL || str_equal_fold(agent->id, name);
-    for (struct list_node *n = agent->names.next; n != &agent->names; n = n->next)
-      wanted = wanted || str_equal_fold(LIST_ENTRY(n, struct agent_name, link)->name, name);
+    for (const struct agent_name *n = agent->names; n != NULL; n = n->next)
+      wanted = wanted || str_equal_fold(n->text, name);
     if (!wanted)
       continue;
     count++;
@@ -320,10 +326,10 @@ void service_stop(struct service *service, bool clear)
 
 static bool has_delay(const struct agent *agent)
 {
-  for (struct list_node *node = agent->contributions.next; node != &agent->contributions; node = node->next)
-    if (LIST_ENTRY(node, struct contribution, link)->pending_ms != CLOCK_NEVER)
-      return true;
-  return false;
+  const struct contribution *contribution = agent->contributions;
+  while (contribution != NULL && contribution->pending_ms == CLOCK_NEVER)
+    contribution = contribution->next;
+  return contribution != NULL;
 }
 
 struct service_rest service_rest(struct service *service)

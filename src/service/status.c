@@ -98,22 +98,23 @@ static struct value *view_contribution(
     const struct service *service, const struct contribution *c, struct values *values)
 {
   struct value *view = value_map(values);
+  const struct answer *answer = c->stand.answer;
   struct contribution_view shown;
   put_text(values, view, "ucc", c->ucc);
   put_text(values, view, "state", c->state);
   put_text(values, view, "reason", c->reason);
   value_set(values, view, "at", instant(values, c->at_ms));
   value_set(values, view, "since", instant(values, c->since_ms));
-  put_text(values, view, "decision", decision_kind_str(c->stand.kind));
-  put_text(values, view, "session", presence_str(c->stand.session));
-  put_text(values, view, "preferred", presence_str(c->stand.preferred));
+  put_text(values, view, "decision", decision_kind_str(answer->kind));
+  put_text(values, view, "session", presence_str(answer->session));
+  put_text(values, view, "preferred", presence_str(answer->preferred));
   value_set(
       values, view, "until",
       contribution_at(c, service_now(service), &shown) ? instant(values, shown.until_ms) : value_nil(values));
-  put_text(values, view, "message", c->stand.message);
-  put_text(values, view, "rule", c->stand.rule);
-  put_text(values, view, "place", c->stand.place);
-  put_number(values, view, "generation", c->stand.generation);
+  put_text(values, view, "message", answer->message);
+  put_text(values, view, "rule", answer_rule(answer));
+  put_text(values, view, "place", answer_place(answer));
+  put_number(values, view, "generation", answer->generation);
   return view;
 }
 
@@ -121,8 +122,8 @@ static struct value *view_contribution(
 static const struct contribution *latest(const struct agent *agent)
 {
   const struct contribution *latest = NULL;
-  for (struct list_node *node = agent->contributions.next; node != &agent->contributions; node = node->next) {
-    const struct contribution *contribution = LIST_ENTRY(node, struct contribution, link);
+  for (const struct contribution *contribution = agent->contributions; contribution != NULL;
+       contribution = contribution->next) {
     if (latest == NULL || contribution->at_ms > latest->at_ms)
       latest = contribution;
   }
@@ -136,8 +137,8 @@ static struct value *view_agent(const struct service *service, const struct agen
   struct value *view = value_map(values), *uccs = value_list(values), *names = value_list(values);
   put_text(values, view, "agent", agent_label(agent));
   put_text(values, view, "id", agent->id);
-  for (struct list_node *node = agent->names.next; node != &agent->names; node = node->next)
-    value_add(values, names, value_string(values, LIST_ENTRY(node, struct agent_name, link)->name));
+  for (const struct agent_name *name = agent->names; name != NULL; name = name->next)
+    value_add(values, names, value_string(values, name->text));
   value_set(values, view, "names", names);
   put_text(
       values, view, "account",
@@ -146,9 +147,10 @@ static struct value *view_agent(const struct service *service, const struct agen
   value_set(
       values, view, "confirmed",
       value_bool(values, !agent->differs && agent->phase != PHASE_IN_FLIGHT && agent->phase != PHASE_PARKED));
+  const char *detail = agent->trouble == NULL ? NULL : agent->trouble->park_detail;
   if (agent->phase == PHASE_PARKED) {
     put_text(values, view, "parked", park_cause_str(agent->park_cause));
-    put_text(values, view, "parked_because", agent->park_detail == NULL ? "" : agent->park_detail);
+    put_text(values, view, "parked_because", detail == NULL ? "" : detail);
   }
   put_text(values, view, "session", presence_str(desired.session));
   put_text(values, view, "preferred", presence_str(desired.preferred));
@@ -158,14 +160,14 @@ static struct value *view_agent(const struct service *service, const struct agen
   put_text(values, view, "message", desired.message);
   value_set(values, view, "until", instant(values, desired.winner == NULL ? 0 : desired.until_ms));
   const struct contribution *said = desired.winner != NULL ? desired.winner : latest(agent);
-  put_text(values, view, "rule", said == NULL ? "" : said->stand.rule);
-  put_text(values, view, "place", said == NULL ? "" : said->stand.place);
+  put_text(values, view, "rule", said == NULL ? "" : answer_rule(said->stand.answer));
+  put_text(values, view, "place", said == NULL ? "" : answer_place(said->stand.answer));
   put_text(values, view, "ucc", said == NULL ? "" : said->ucc);
   value_set(
       values, view, "over",
-      value_bool(values, desired.winner == NULL && said != NULL && said->stand.kind == DECISION_SHOW));
-  for (struct list_node *node = agent->contributions.next; node != &agent->contributions; node = node->next)
-    value_add(values, uccs, view_contribution(service, LIST_ENTRY(node, struct contribution, link), values));
+      value_bool(values, desired.winner == NULL && said != NULL && said->stand.answer->kind == DECISION_SHOW));
+  for (const struct contribution *c = agent->contributions; c != NULL; c = c->next)
+    value_add(values, uccs, view_contribution(service, c, values));
   value_set(values, view, "uccs", uccs);
   return view;
 }

@@ -1,29 +1,48 @@
 #include "base/str.h"
 #include "store/internal.h"
 
-#include <search.h>
 #include <string.h>
 
-static int compare_names(const void *a, const void *b)
+struct key {
+  int account;
+  const char *text;
+};
+
+/* The account is left out: that one name or id is known in two of them is rare. */
+static uint64_t hash_text(const char *text)
 {
-  const struct agent_name *left = a, *right = b;
-  if (left->account != right->account)
-    return left->account < right->account ? -1 : 1;
-  return strcmp(left->name, right->name);
+  return table_hash(text, strlen(text));
 }
 
-static int compare_ids(const void *a, const void *b)
+static uint64_t hash_of_name(const void *record)
 {
-  const struct agent *left = a, *right = b;
-  if (left->account != right->account)
-    return left->account < right->account ? -1 : 1;
-  return strcmp(left->id, right->id);
+  return hash_text(((const struct agent_name *)record)->text);
 }
 
-static void insert(void **tree, void *record, int (*compare)(const void *, const void *))
+static uint64_t hash_of_id(const void *record)
 {
-  void *const *found = tsearch(record, tree, compare);
-  must(found != NULL && *found == record);
+  return hash_text(((const struct agent *)record)->id);
+}
+
+static bool is_name(const void *record, const void *sought)
+{
+  const struct agent_name *name = record;
+  const struct key *key = sought;
+  return name->agent->account == key->account && strcmp(name->text, key->text) == 0;
+}
+
+static bool is_id(const void *record, const void *sought)
+{
+  const struct agent *agent = record;
+  const struct key *key = sought;
+  return agent->account == key->account && strcmp(agent->id, key->text) == 0;
+}
+
+void store_index_init(struct store *store)
+{
+  list_init(&store->agents);
+  store->by_name.hash_of = hash_of_name;
+  store->by_id.hash_of = hash_of_id;
 }
 
 struct list_node *store_agents(struct store *store)
@@ -40,14 +59,49 @@ struct agent *store_index_agent(struct store *store, int account, int64_t key)
 {
   struct agent *agent = must_alloc(sizeof *agent);
   agent->key = key;
-  agent->account = account;
-  list_init(&agent->names);
-  list_init(&agent->contributions);
+  agent->account = (int16_t)account;
   list_add_tail(&store->agents, &agent->all_link);
   store->agent_count++;
   if (key > store->last_key)
     store->last_key = key;
   return agent;
+}
+
+void store_index_id(struct store *store, struct agent *agent, const char *id)
+{
+  if (*agent->id != '\0')
+    table_remove(&store->by_id, agent);
+  must(str_copy(agent->id, sizeof agent->id, id));
+  if (*agent->id != '\0')
+    table_add(&store->by_id, agent);
+}
+
+static void add_name(struct agent *agent, struct agent_name *name)
+{
+  struct agent_name **at = &agent->names;
+  while (*at != NULL)
+    at = &(*at)->next;
+  *at = name;
+  name->next = NULL;
+  name->agent = agent;
+}
+
+static void take_name(struct agent_name *name)
+{
+  struct agent_name **at = &name->agent->names;
+  while (*at != name)
+    at = &(*at)->next;
+  *at = name->next;
+}
+
+struct agent_name *store_index_name(struct store *store, struct agent *agent, const char *text)
+{
+  size_t length = strlen(text) + 1;
+  struct agent_name *name = must_alloc(offsetof(struct agent_name, text) + length);
+  memcpy(name->text, text, length);
+  add_name(agent, name);
+  table_add(&store->by_name, name);
+  return name;
 }
 
 struct agent *store_agent_new(struct store *store, int account)
@@ -59,11 +113,12 @@ struct agent *store_agent_new(struct store *store, int account)
 
 void store_agent_remove(struct store *store, struct agent *agent)
 {
-  must(list_empty(&agent->names));
+  must(agent->names == NULL);
   if (*agent->id != '\0')
-    tdelete(agent, &store->by_id, compare_ids);
+    table_remove(&store->by_id, agent);
   list_remove(&agent->all_link);
-  list_remove(&agent->dirty_link);
+  if (agent->dirty > 0)
+    store->dirty[agent->dirty - 1] = NULL;
   store->agent_count--;
   if (store_begin(store)) {
     db_bind_int(store->statements[DELETE_AGENT], 1, agent->key);
@@ -74,20 +129,13 @@ void store_agent_remove(struct store *store, struct agent *agent)
 
 struct agent *store_agent_by_id(struct store *store, int account, const char *id)
 {
-  struct agent key = {.account = account};
-  if (!str_copy(key.id, sizeof key.id, id))
-    return NULL;
-  struct agent **found = tfind(&key, &store->by_id, compare_ids);
-  return found == NULL ? NULL : *found;
+  struct key key = {account, id};
+  return *id == '\0' ? NULL : table_find(&store->by_id, hash_text(id), is_id, &key);
 }
 
 void store_agent_set_id(struct store *store, struct agent *agent, const char *id)
 {
-  if (*agent->id != '\0')
-    tdelete(agent, &store->by_id, compare_ids);
-  must(str_copy(agent->id, sizeof agent->id, id));
-  if (*agent->id != '\0')
-    insert(&store->by_id, agent, compare_ids);
+  store_index_id(store, agent, id);
   store_touch(store, agent);
 }
 
@@ -98,47 +146,35 @@ void store_agent_set_account(struct store *store, struct agent *agent, int accou
     db_bind_int(store->statements[DELETE_NAMES], 1, agent->key);
     store_run(store, DELETE_NAMES);
   }
-  agent->account = account;
-  for (struct list_node *node = agent->names.next; node != &agent->names; node = node->next) {
-    struct agent_name *name = LIST_ENTRY(node, struct agent_name, link);
-    tdelete(name, &store->by_name, compare_names);
-    name->account = account;
-    insert(&store->by_name, name, compare_names);
+  agent->account = (int16_t)account; /* of no hash, so the index need not know */
+  for (struct agent_name *name = agent->names; name != NULL; name = name->next)
     store_touch_name(store, name);
-  }
 }
 
 struct agent_name *store_name_find(struct store *store, int account, const char *name)
 {
-  struct agent_name key = {.account = account, .name = (char *)name};
-  struct agent_name **found = tfind(&key, &store->by_name, compare_names);
-  return found == NULL ? NULL : *found;
+  struct key key = {account, name};
+  return table_find(&store->by_name, hash_text(name), is_name, &key);
 }
 
 struct agent_name *store_name_new(struct store *store, struct agent *agent, const char *text)
 {
-  struct agent_name *name = must_alloc(sizeof *name);
-  name->account = agent->account;
-  name->agent = agent;
-  name->name = must_strdup(text);
-  list_add_tail(&agent->names, &name->link);
-  insert(&store->by_name, name, compare_names);
+  struct agent_name *name = store_index_name(store, agent, text);
   store_touch_name(store, name);
   return name;
 }
 
 void store_name_move(struct store *store, struct agent_name *name, struct agent *to)
 {
-  list_remove(&name->link);
-  list_add_tail(&to->names, &name->link);
-  name->agent = to;
+  take_name(name);
+  add_name(to, name);
   store_touch_name(store, name);
 }
 
 struct contribution *store_contribution_new(struct store *store, struct agent *agent, const char *ucc)
 {
   struct contribution *contribution = contribution_new(ucc);
-  list_add_tail(&agent->contributions, &contribution->link);
+  agent_add(agent, contribution);
   store_touch_contribution(store, agent, contribution);
   return contribution;
 }
@@ -156,27 +192,30 @@ void store_contribution_move(
     struct store *store, struct contribution *contribution, struct agent *from, struct agent *to)
 {
   delete_row(store, contribution, from);
-  if (from->chosen == contribution)
-    from->chosen = NULL;
-  list_remove(&contribution->link);
-  list_add_tail(&to->contributions, &contribution->link);
+  agent_take(from, contribution);
+  agent_add(to, contribution);
   store_touch_contribution(store, to, contribution);
 }
 
 void store_contribution_remove(struct store *store, struct contribution *contribution, struct agent *from)
 {
   delete_row(store, contribution, from);
-  if (from->chosen == contribution)
-    from->chosen = NULL;
   store->silent_count -= contribution->silent;
-  list_remove(&contribution->link);
+  agent_take(from, contribution);
   contribution_free(contribution);
 }
 
 void store_touch(struct store *store, struct agent *agent)
 {
-  if (agent->dirty_link.next == NULL)
-    list_add_tail(&store->dirty, &agent->dirty_link);
+  if (agent->dirty > 0)
+    return;
+  if (store->dirty_count == store->dirty_room) {
+    store->dirty_room = store->dirty_room == 0 ? 64 : store->dirty_room * 2;
+    store->dirty = must_realloc(store->dirty, store->dirty_room * sizeof(struct agent *));
+  }
+  store->dirty[store->dirty_count++] = agent;
+  must(store->dirty_count <= UINT32_MAX);
+  agent->dirty = (uint32_t)store->dirty_count;
 }
 
 void store_touch_contribution(struct store *store, struct agent *agent, struct contribution *contribution)
@@ -191,20 +230,16 @@ void store_touch_name(struct store *store, struct agent_name *name)
   store_touch(store, name->agent);
 }
 
-static void leave_alone(void *record UNUSED)
-{
-}
-
 void store_index_release(struct store *store)
 {
-  tdestroy(store->by_name, leave_alone);
-  tdestroy(store->by_id, leave_alone);
+  table_release(&store->by_name);
+  table_release(&store->by_id);
+  free(store->dirty);
   while (!list_empty(&store->agents)) {
     struct agent *agent = LIST_ENTRY(list_first(&store->agents), struct agent, all_link);
-    while (!list_empty(&agent->names)) {
-      struct agent_name *name = LIST_ENTRY(list_first(&agent->names), struct agent_name, link);
-      list_remove(&name->link);
-      free(name->name);
+    while (agent->names != NULL) {
+      struct agent_name *name = agent->names;
+      take_name(name);
       free(name);
     }
     list_remove(&agent->all_link);

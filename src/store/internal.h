@@ -3,6 +3,7 @@
 #define STORE_INTERNAL_H
 
 #include "adapters/db.h"
+#include "base/table.h"
 #include "store/store.h"
 
 enum statement {
@@ -35,8 +36,10 @@ struct store {
   struct db_statement *statements[STATEMENT_COUNT];
   const char *const *account_ids;
   size_t account_count;
-  void *by_name, *by_id; /* trees of tsearch() */
-  struct list_node agents, dirty;
+  struct table by_name, by_id; /* of struct agent_name, of struct agent */
+  struct list_node agents;
+  struct agent **dirty; /* to be written with the next commit; NULL: gone meanwhile */
+  size_t dirty_count, dirty_room;
   size_t agent_count;
   int64_t last_key;
   bool in_transaction;
@@ -57,8 +60,11 @@ extern const char *const store_sql[STATEMENT_COUNT];
 void store_write_agent(struct store *store, struct agent *agent);
 bool store_load_rows(struct store *store, struct err *err) MUST_CHECK;
 
-/* index.c */
+/* index.c: records in memory alone, for those that are read from their rows */
+void store_index_init(struct store *store);
 struct agent *store_index_agent(struct store *store, int account, int64_t key);
+void store_index_id(struct store *store, struct agent *agent, const char *id);
+struct agent_name *store_index_name(struct store *store, struct agent *agent, const char *text);
 void store_index_release(struct store *store);
 
 #endif

@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "base/shared.h"
 #include "base/str.h"
 #include "store/internal.h"
 
@@ -85,22 +86,23 @@ static void write_stand(
     int64_t due_ms)
 {
   struct db_statement *put = store->statements[PUT_STAND];
+  const struct answer *answer = stand->answer;
   db_bind_int(put, 1, agent->key);
   db_bind_text(put, 2, ucc);
   db_bind_int(put, 3, waits);
   db_bind_int(put, 4, due_ms);
-  db_bind_text(put, 5, decision_kind_str(stand->kind));
-  db_bind_text(put, 6, presence_str(stand->session));
-  db_bind_text(put, 7, presence_str(stand->preferred));
+  db_bind_text(put, 5, decision_kind_str(answer->kind));
+  db_bind_text(put, 6, presence_str(answer->session));
+  db_bind_text(put, 7, presence_str(answer->preferred));
   db_bind_int(put, 8, stand->from_ms);
-  db_bind_int(put, 9, stand->hold_ms);
-  db_bind_text(put, 10, presence_str(stand->after.session));
-  db_bind_text(put, 11, presence_str(stand->after.preferred));
-  db_bind_int(put, 12, stand->after.hold_ms);
-  db_bind_text(put, 13, stand->message);
-  db_bind_text(put, 14, stand->rule);
-  db_bind_text(put, 15, stand->place);
-  db_bind_int(put, 16, stand->generation);
+  db_bind_int(put, 9, answer->hold_ms);
+  db_bind_text(put, 10, presence_str(answer->after.session));
+  db_bind_text(put, 11, presence_str(answer->after.preferred));
+  db_bind_int(put, 12, answer->after.hold_ms);
+  db_bind_text(put, 13, answer->message);
+  db_bind_text(put, 14, answer_rule(answer));
+  db_bind_text(put, 15, answer_place(answer));
+  db_bind_int(put, 16, answer->generation);
   store_run(store, PUT_STAND);
 }
 
@@ -109,7 +111,7 @@ static void write_contribution(struct store *store, const struct agent *agent, c
   struct db_statement *put = store->statements[PUT_CONTRIBUTION];
   db_bind_int(put, 1, agent->key);
   db_bind_text(put, 2, c->ucc);
-  db_bind_text(put, 3, c->name);
+  db_bind_text(put, 3, c->name == NULL ? "" : c->name->text);
   db_bind_text(put, 4, c->state);
   db_bind_text(put, 5, c->reason);
   db_bind_text(put, 6, c->attributes);
@@ -130,10 +132,10 @@ static void write_contribution(struct store *store, const struct agent *agent, c
 static void write_name(struct store *store, const struct agent_name *name)
 {
   struct db_statement *put = store->statements[PUT_NAME];
-  db_bind_text(put, 1, account_text(store, name->account));
-  db_bind_text(put, 2, name->name);
+  db_bind_text(put, 1, account_text(store, name->agent->account));
+  db_bind_text(put, 2, name->text);
   db_bind_int(put, 3, name->agent->key);
-  db_bind_text(put, 4, name->id);
+  db_bind_text(put, 4, name->agent->id);
   db_bind_int(put, 5, name->verified_ms);
   db_bind_int(put, 6, name->misses);
   db_bind_int(put, 7, name->due.place == 0 ? 0 : name->due.at_ms);
@@ -160,14 +162,13 @@ void store_write_agent(struct store *store, struct agent *agent)
   db_bind_int(put, 15, c->preferred_for_ms);
   db_bind_int(put, 16, c->preferred_tried);
   store_run(store, PUT_AGENT);
-  for (struct list_node *node = agent->contributions.next; node != &agent->contributions; node = node->next) {
-    struct contribution *contribution = LIST_ENTRY(node, struct contribution, link);
+  for (struct contribution *contribution = agent->contributions; contribution != NULL;
+       contribution = contribution->next) {
     if (contribution->dirty)
       write_contribution(store, agent, contribution);
     contribution->dirty = false;
   }
-  for (struct list_node *node = agent->names.next; node != &agent->names; node = node->next) {
-    struct agent_name *name = LIST_ENTRY(node, struct agent_name, link);
+  for (struct agent_name *name = agent->names; name != NULL; name = name->next) {
     if (name->dirty)
       write_name(store, name);
     name->dirty = false;
@@ -211,114 +212,132 @@ static enum decision_kind kind_of(const char *text)
   return DECISION_CLEAR;
 }
 
-static void replace(char **text, struct db_statement *row, int column)
-{
-  free(*text);
-  *text = must_strdup(db_text(row, column));
-}
+/* ---- loading: one pass over each table; what belongs to an agent finds it by its key */
 
-static void read_contributions(
-    struct store *store, struct agent *agent, struct db_statement *select, enum db_row *ret_last, struct err *err)
+/* Agents by key; those of accounts that are not configured are not among them. */
+struct loaded {
+  struct agent **agents;
+  size_t count;
+};
+
+static struct agent *agent_of(const struct loaded *loaded, int64_t key)
 {
-  db_bind_int(select, 1, agent->key);
-  while ((*ret_last = db_step(select, err)) == DB_ROW) {
-    struct contribution *c = contribution_new(db_text(select, 1));
-    replace(&c->name, select, 2);
-    replace(&c->state, select, 3);
-    replace(&c->reason, select, 4);
-    replace(&c->attributes, select, 5);
-    c->at_ms = db_int(select, 6);
-    c->since_ms = db_int(select, 7);
-    c->recheck_ms = db_int(select, 8);
-    c->silent = db_int(select, 9) != 0;
-    store->silent_count += c->silent;
-    list_add_tail(&agent->contributions, &c->link);
+  size_t low = 0, high = loaded->count;
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (loaded->agents[middle]->key < key)
+      low = middle + 1;
+    else
+      high = middle;
   }
-  db_reset(select);
+  return low < loaded->count && loaded->agents[low]->key == key ? loaded->agents[low] : NULL;
 }
 
-static void read_stands(struct agent *agent, struct db_statement *select, enum db_row *ret_last, struct err *err)
+static void read_agent(struct store *store, struct loaded *loaded, struct db_statement *row)
 {
-  db_bind_int(select, 1, agent->key);
-  while ((*ret_last = db_step(select, err)) == DB_ROW) {
-    struct contribution *c = agent_contribution(agent, db_text(select, 1));
-    must(c != NULL); /* a foreign key */
-    bool waits = db_int(select, 2) != 0;
-    struct stand *stand = waits ? &c->pending : &c->stand;
-    if (waits)
-      c->pending_ms = db_int(select, 3);
-    stand->kind = kind_of(db_text(select, 4));
-    stand->session = presence_of(db_text(select, 5));
-    stand->preferred = presence_of(db_text(select, 6));
-    stand->from_ms = db_int(select, 7);
-    stand->hold_ms = db_int(select, 8);
-    stand->after.session = presence_of(db_text(select, 9));
-    stand->after.preferred = presence_of(db_text(select, 10));
-    stand->after.hold_ms = db_int(select, 11);
-    replace(&stand->message, select, 12);
-    replace(&stand->rule, select, 13);
-    replace(&stand->place, select, 14);
-    stand->generation = (uint32_t)db_int(select, 15);
-  }
-  db_reset(select);
+  int64_t key = db_int(row, 0);
+  int account = account_index(store, db_text(row, 1));
+  if (key > store->last_key)
+    store->last_key = key;
+  if (account == -2)
+    return;
+  struct agent *agent = store_index_agent(store, account, key);
+  store_index_id(store, agent, db_text(row, 2));
+  agent->confirmed.session = read_slot(row, 3);
+  agent->confirmed.preferred = read_slot(row, 7);
+  agent->confirmed.preferred_for_ms = db_int(row, 14);
+  agent->confirmed.preferred_tried = (uint16_t)db_int(row, 15);
+  agent->confirmed.message = (struct message_slot){(uint64_t)db_int(row, 11), db_int(row, 12) != 0, db_int(row, 13)};
+  if ((loaded->count & (loaded->count - 1)) == 0) /* grows by doubling: 1, 2, 4, ... */
+    loaded->agents = must_realloc(loaded->agents, (loaded->count == 0 ? 1 : 2 * loaded->count) * sizeof agent);
+  loaded->agents[loaded->count++] = agent;
 }
 
-static void read_names(
-    struct store *store, struct agent *agent, struct db_statement *select, enum db_row *ret_last, struct err *err)
+static void read_name(struct store *store, struct agent *agent, struct db_statement *row)
 {
-  db_bind_int(select, 1, agent->key);
-  while ((*ret_last = db_step(select, err)) == DB_ROW) {
-    struct agent_name *name = store_name_new(store, agent, db_text(select, 1));
-    must(str_copy(name->id, sizeof name->id, db_text(select, 3)));
-    name->verified_ms = db_int(select, 4);
-    name->misses = (int)db_int(select, 5);
-    name->due.at_ms = db_int(select, 6);
-    name->dirty = false;
-  }
-  db_reset(select);
+  struct agent_name *name = store_index_name(store, agent, db_text(row, 1));
+  name->verified_ms = db_int(row, 4);
+  name->misses = (uint16_t)db_int(row, 5);
+  name->due.at_ms = db_int(row, 6);
 }
 
-static bool read_agents(struct store *store, struct db_statement *const selects[4], struct err *err)
+static void read_contribution(struct store *store, struct agent *agent, struct db_statement *row)
 {
+  struct contribution *c = contribution_new(db_text(row, 1));
+  const struct agent_name *name = store_name_find(store, agent->account, db_text(row, 2));
+  c->name = name != NULL && name->agent == agent ? name : agent->names;
+  shared_replace(&c->state, db_text(row, 3));
+  shared_replace(&c->reason, db_text(row, 4));
+  shared_replace(&c->attributes, db_text(row, 5));
+  c->at_ms = db_int(row, 6);
+  c->since_ms = db_int(row, 7);
+  c->recheck_ms = db_int(row, 8);
+  c->silent = db_int(row, 9) != 0;
+  store->silent_count += c->silent;
+  agent_add(agent, c);
+}
+
+static void read_stand(struct store *store UNUSED, struct agent *agent, struct db_statement *row)
+{
+  struct contribution *c = agent_contribution(agent, db_text(row, 1));
+  must(c != NULL); /* a foreign key */
+  struct decision decision = {
+      .kind = kind_of(db_text(row, 4)),
+      .session = presence_of(db_text(row, 5)),
+      .preferred = presence_of(db_text(row, 6)),
+      .hold_ms = db_int(row, 8),
+      .after = {presence_of(db_text(row, 9)), presence_of(db_text(row, 10)), db_int(row, 11)},
+      .generation = (uint32_t)db_int(row, 15)};
+  str_cut(decision.message, sizeof decision.message, db_text(row, 12));
+  str_cut(decision.rule, sizeof decision.rule, db_text(row, 13));
+  str_cut(decision.place, sizeof decision.place, db_text(row, 14));
+  bool waits = db_int(row, 2) != 0;
+  struct stand *stand = waits ? &c->pending : &c->stand;
+  if (waits)
+    c->pending_ms = db_int(row, 3);
+  shared_release(stand->answer);
+  *stand = (struct stand){answer_shared(&decision), db_int(row, 7)};
+}
+
+/* Column `key` of the query is the agent's. */
+static bool read_table(
+    struct store *store, const struct loaded *loaded, const char *sql, int key,
+    void (*read)(struct store *store, struct agent *agent, struct db_statement *row), struct err *err)
+{
+  struct db_statement *select = db_prepare(store->db, sql, err);
+  if (select == NULL)
+    return false;
   enum db_row row;
-  while ((row = db_step(selects[0], err)) == DB_ROW) {
-    int64_t key = db_int(selects[0], 0);
-    int account = account_index(store, db_text(selects[0], 1));
-    if (key > store->last_key)
-      store->last_key = key;
-    if (account == -2)
-      continue;
-    struct agent *agent = store_index_agent(store, account, key);
-    store_agent_set_id(store, agent, db_text(selects[0], 2));
-    agent->confirmed.session = read_slot(selects[0], 3);
-    agent->confirmed.preferred = read_slot(selects[0], 7);
-    agent->confirmed.preferred_for_ms = db_int(selects[0], 14);
-    agent->confirmed.preferred_tried = (unsigned)db_int(selects[0], 15);
-    agent->confirmed.message =
-        (struct message_slot){(uint64_t)db_int(selects[0], 11), db_int(selects[0], 12) != 0, db_int(selects[0], 13)};
-    read_contributions(store, agent, selects[1], &row, err);
-    if (row != DB_FAILED)
-      read_stands(agent, selects[2], &row, err);
-    if (row != DB_FAILED)
-      read_names(store, agent, selects[3], &row, err);
-    if (row == DB_FAILED)
-      return false;
-    list_remove(&agent->dirty_link);
+  while ((row = db_step(select, err)) == DB_ROW) {
+    struct agent *agent = agent_of(loaded, db_int(select, key));
+    if (agent != NULL)
+      read(store, agent, select);
   }
+  db_statement_free(select);
+  return row == DB_DONE;
+}
+
+static bool read_agents(struct store *store, struct loaded *loaded, struct err *err)
+{
+  struct db_statement *select = db_prepare(store->db, "SELECT * FROM agents ORDER BY key", err);
+  if (select == NULL)
+    return false;
+  enum db_row row;
+  while ((row = db_step(select, err)) == DB_ROW)
+    read_agent(store, loaded, select);
+  db_statement_free(select);
   return row == DB_DONE;
 }
 
 bool store_load_rows(struct store *store, struct err *err)
 {
-  static const char *const sql[] = {
-      "SELECT * FROM agents ORDER BY key", "SELECT *, ucc IN (SELECT ucc FROM silent) FROM contributions WHERE agent=?",
-      "SELECT * FROM stands WHERE agent=?", "SELECT * FROM names WHERE agent=?"};
-  struct db_statement *selects[COUNT_OF(sql)] = {NULL};
-  bool ok = true;
-  for (size_t i = 0; ok && i < COUNT_OF(sql); i++)
-    ok = (selects[i] = db_prepare(store->db, sql[i], err)) != NULL;
-  ok = ok && read_agents(store, selects, err);
-  for (size_t i = 0; i < COUNT_OF(sql); i++)
-    db_statement_free(selects[i]);
+  struct loaded loaded = {0};
+  bool ok = read_agents(store, &loaded, err) &&
+            read_table(store, &loaded, "SELECT * FROM names ORDER BY account, name", 2, read_name, err) &&
+            read_table(
+                store, &loaded, "SELECT *, ucc IN (SELECT ucc FROM silent) FROM contributions ORDER BY agent, ucc", 0,
+                read_contribution, err) &&
+            read_table(store, &loaded, "SELECT * FROM stands ORDER BY agent, ucc, waits", 0, read_stand, err);
+  free(loaded.agents);
   return ok;
 }

@@ -38,10 +38,10 @@ static bool bring_up_to_date(struct db *db, const char *path, struct err *err)
 struct store *store_open(const char *path, const char *const *account_ids, size_t account_count, struct err *err)
 {
   struct store *store = must_alloc(sizeof *store);
-  list_init(&store->agents);
-  list_init(&store->dirty);
+  store_index_init(store);
   store->account_ids = account_ids;
   store->account_count = account_count;
+  must(account_count <= INT16_MAX);
   store->db = db_open(path, err);
   if (store->db != NULL && bring_up_to_date(store->db, path, err) && prepare(store, err) && store_load_rows(store, err))
     return store;
@@ -160,8 +160,8 @@ void store_silence_uccs(struct store *store)
 {
   for (struct list_node *node = store->agents.next; node != &store->agents; node = node->next) {
     struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
-    for (struct list_node *n = agent->contributions.next; n != &agent->contributions; n = n->next) {
-      struct contribution *contribution = LIST_ENTRY(n, struct contribution, link);
+    for (struct contribution *contribution = agent->contributions; contribution != NULL;
+         contribution = contribution->next) {
       if (contribution->is_override || contribution->silent)
         continue;
       contribution->silent = true;
@@ -194,14 +194,24 @@ bool store_hear_ucc(struct store *store, const char *ucc)
   return was_silent;
 }
 
-bool store_commit(struct store *store, int64_t now, struct err *err)
+static void write_dirty(struct store *store)
 {
-  while (!list_empty(&store->dirty)) {
-    struct agent *agent = LIST_ENTRY(list_first(&store->dirty), struct agent, dirty_link);
-    list_remove(&agent->dirty_link);
+  for (size_t i = 0; i < store->dirty_count; i++) {
+    struct agent *agent = store->dirty[i];
+    if (agent == NULL)
+      continue;
+    agent->dirty = 0;
     if (store_begin(store))
       store_write_agent(store, agent);
   }
+  free(store->dirty); /* a turn with very many is rare */
+  store->dirty = NULL;
+  store->dirty_count = store->dirty_room = 0;
+}
+
+bool store_commit(struct store *store, int64_t now, struct err *err)
+{
+  write_dirty(store);
   if (store->in_transaction && now >= store->forget_ids_at_ms) {
     db_bind_int(store->statements[FORGET_EVENT_IDS], 1, now - CLOCK_DAY);
     store_run(store, FORGET_EVENT_IDS);

@@ -320,47 +320,50 @@ static void colleagues_see_the_highest(void **state)
 
 /* ---- Which UCC wins ---- */
 
-static struct contribution shows(char *ucc, enum presence session, enum presence preferred, int64_t since, int64_t hold)
+/* Texts and answers are released by without(). */
+static struct contribution *shows(
+    const char *ucc, enum presence session, enum presence preferred, int64_t since, int64_t hold)
 {
-  return (struct contribution){
-      .ucc = ucc,
-      .since_ms = since,
-      .stand =
-          {.kind = DECISION_SHOW,
-           .session = session,
-           .preferred = preferred,
-           .from_ms = since,
-           .hold_ms = hold,
-           .message = ucc},
-      .pending_ms = CLOCK_NEVER,
-      .recheck_ms = CLOCK_NEVER};
+  struct contribution *contribution = contribution_new(ucc);
+  struct decision decision = {
+      .kind = DECISION_SHOW, .session = session, .preferred = preferred, .hold_ms = hold, .recheck_ms = CLOCK_NEVER};
+  str_cut(decision.message, sizeof decision.message, ucc);
+  contribution->since_ms = since;
+  contribution_apply(contribution, &decision, since);
+  return contribution;
 }
 
-static void with(struct agent *agent, struct contribution *contributions, size_t count)
+static void with(struct agent *agent, struct contribution *const contributions[], size_t count)
 {
   *agent = (struct agent){0};
-  list_init(&agent->names);
-  list_init(&agent->contributions);
   for (size_t i = 0; i < count; i++)
-    list_add_tail(&agent->contributions, &contributions[i].link);
+    agent_add(agent, contributions[i]);
+}
+
+static void without(struct agent *agent)
+{
+  while (agent->contributions != NULL) {
+    struct contribution *first = agent->contributions;
+    agent_take(agent, first);
+    contribution_free(first);
+  }
 }
 
 static void the_winner_takes_all(void **state)
 {
   (void)state;
-  static char voice[] = "Voice", chat[] = "chat", desk[] = "desk";
-  struct contribution list[] = {
-      shows(voice, PRESENCE_NONE, PREFERRED_BE_RIGHT_BACK, 10, 1000), /* lunch */
-      shows(chat, SESSION_AVAILABLE, PRESENCE_NONE, 20, 1000),
-      shows(desk, SESSION_IN_A_CALL, PRESENCE_NONE, 5, 100),
+  struct contribution *list[] = {
+      shows("Voice", PRESENCE_NONE, PREFERRED_BE_RIGHT_BACK, 10, 1000), /* lunch */
+      shows("chat", SESSION_AVAILABLE, PRESENCE_NONE, 20, 1000),
+      shows("desk", SESSION_IN_A_CALL, PRESENCE_NONE, 5, 100),
   };
   struct agent agent;
   with(&agent, list, COUNT_OF(list));
-  assert_ptr_equal(agent_contribution(&agent, "VOICE"), &list[0]);
+  assert_ptr_equal(agent_contribution(&agent, "VOICE"), list[0]);
   assert_null(agent_contribution(&agent, "fax"));
 
   struct desired desired = agent_desired(&agent, 50); /* a call beats a lunch, a lunch being ready elsewhere */
-  assert_ptr_equal(desired.winner, &list[2]);
+  assert_ptr_equal(desired.winner, list[2]);
   assert_int_equal(desired.session, SESSION_IN_A_CALL);
   assert_int_equal(desired.preferred, PRESENCE_NONE);
   assert_false(desired.carrier);
@@ -369,43 +372,78 @@ static void the_winner_takes_all(void **state)
   assert_int_equal(desired.changes_ms, 105);
 
   desired = agent_desired(&agent, 105); /* its hold is over: the next takes over at that moment, with a carrier */
-  assert_ptr_equal(desired.winner, &list[0]);
+  assert_ptr_equal(desired.winner, list[0]);
   assert_int_equal(desired.session, SESSION_AWAY);
   assert_int_equal(desired.preferred, PREFERRED_BE_RIGHT_BACK);
   assert_true(desired.carrier);
   assert_int_equal(desired.changes_ms, 1010);
 
   desired = agent_desired(&agent, 1010);
-  assert_ptr_equal(desired.winner, &list[1]);
+  assert_ptr_equal(desired.winner, list[1]);
   desired = agent_desired(&agent, 1020);
   assert_null(desired.winner);
   assert_int_equal(desired.session, PRESENCE_NONE);
   assert_string_equal(desired.message, "");
   assert_true(desired.changes_ms == CLOCK_NEVER);
+  without(&agent);
 }
 
 static void between_equals_the_most_recent_wins(void **state)
 {
   (void)state;
-  static char a[] = "a", b[] = "b";
-  struct contribution list[] = {
-      shows(a, SESSION_IN_A_CALL, PRESENCE_NONE, 20, 1000),
-      shows(b, PRESENCE_NONE, PREFERRED_BUSY, 10, 1000), /* both look Busy */
+  struct contribution *list[] = {
+      shows("a", SESSION_IN_A_CALL, PRESENCE_NONE, 20, 1000),
+      shows("b", PRESENCE_NONE, PREFERRED_BUSY, 10, 1000), /* both look Busy */
   };
   struct agent agent;
   with(&agent, list, COUNT_OF(list));
-  assert_ptr_equal(agent_desired(&agent, 50).winner, &list[0]);
-  list[1].stand.from_ms = 30;
-  assert_ptr_equal(agent_desired(&agent, 50).winner, &list[1]);
-  list[1].stand.kind = DECISION_CLEAR;
-  assert_ptr_equal(agent_desired(&agent, 50).winner, &list[0]);
+  assert_ptr_equal(agent_desired(&agent, 50).winner, list[0]);
+  list[1]->stand.from_ms = 30;
+  assert_ptr_equal(agent_desired(&agent, 50).winner, list[1]);
+  contribution_apply(list[1], &(struct decision){.kind = DECISION_CLEAR, .recheck_ms = CLOCK_NEVER}, 50);
+  assert_ptr_equal(agent_desired(&agent, 50).winner, list[0]);
   /* Both planes named: ranked by what is seen, the preferred one. */
-  list[1] = shows(b, SESSION_IN_A_CALL, PREFERRED_DO_NOT_DISTURB, 1, 1000);
-  with(&agent, list, COUNT_OF(list));
+  agent_take(&agent, list[1]);
+  contribution_free(list[1]);
+  list[1] = shows("b", SESSION_IN_A_CALL, PREFERRED_DO_NOT_DISTURB, 1, 1000);
+  agent_add(&agent, list[1]);
   struct desired desired = agent_desired(&agent, 50);
-  assert_ptr_equal(desired.winner, &list[1]);
+  assert_ptr_equal(desired.winner, list[1]);
   assert_int_equal(desired.session, SESSION_IN_A_CALL);
   assert_false(desired.carrier);
+  without(&agent);
+}
+
+/* What is told is what must be written, and no more. */
+static void a_contribution_tells_whether_it_changed(void **state)
+{
+  (void)state;
+  struct contribution *contribution = contribution_new("voice"), *other = contribution_new("voice");
+  struct decision decision = {
+      .kind = DECISION_SHOW, .session = SESSION_AWAY, .hold_ms = 100, .recheck_ms = CLOCK_NEVER, .generation = 1};
+  contribution_record(contribution, "Ready", "", 10);
+  contribution_record(other, "Ready", "", 11);
+  assert_true(contribution_apply(contribution, &decision, 10));
+  assert_false(contribution_apply(contribution, &decision, 11));
+  assert_true(contribution_apply(other, &decision, 11));
+  assert_ptr_equal(contribution->stand.answer, other->stand.answer); /* who gets the same answer shares it */
+  decision.generation = 2;
+  assert_true(contribution_apply(contribution, &decision, 12));
+  decision.recheck_ms = 50;
+  assert_true(contribution_apply(contribution, &decision, 12));
+  assert_false(contribution_apply(contribution, &decision, 12));
+  decision.delay_ms = 20;
+  str_cut(decision.rule, sizeof decision.rule, "states.Ready");
+  assert_true(contribution_apply(contribution, &decision, 13));
+  assert_false(contribution_apply(contribution, &decision, 14)); /* it waits as it did */
+  assert_string_equal(answer_rule(contribution->stand.answer), "");
+  assert_true(contribution_apply(contribution, &decision, 30)); /* its delay is over */
+  assert_string_equal(answer_rule(contribution->stand.answer), "states.Ready");
+  assert_true(contribution->pending_ms == CLOCK_NEVER);
+  decision.kind = DECISION_KEEP;
+  assert_false(contribution_apply(contribution, &decision, 31));
+  contribution_free(contribution);
+  contribution_free(other);
 }
 
 static void what_graph_has_of_ours_is_known(void **state)
@@ -469,6 +507,7 @@ int main(void)
       cmocka_unit_test(colleagues_see_the_highest),
       cmocka_unit_test(the_winner_takes_all),
       cmocka_unit_test(between_equals_the_most_recent_wins),
+      cmocka_unit_test(a_contribution_tells_whether_it_changed),
       cmocka_unit_test(what_graph_has_of_ours_is_known),
       cmocka_unit_test(decisions_are_compared_by_what_graph_is_told),
       cmocka_unit_test(enums_have_words),

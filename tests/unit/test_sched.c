@@ -66,7 +66,8 @@ static const struct plan_case plan_cases[] = {
     {.name = "unsure is sent again",
      .session = SESSION_IN_A_CALL,
      .left_ms = 20 * MIN,
-     .confirmed = {.session = {SESSION_IN_A_CALL, true, NOW, NOW + 20 * MIN}},
+     .confirmed =
+         {.session = {.presence = SESSION_IN_A_CALL, .unsure = true, .set_ms = NOW, .until_ms = NOW + 20 * MIN}},
      .step = STEP_SET_SESSION,
      .duration_ms = 20 * MIN},
     {.name = "an expired session is set anew",
@@ -160,7 +161,7 @@ static const struct plan_case plan_cases[] = {
      .step = STEP_CLEAR_PREFERRED},
     {.name = "then session", .confirmed = {.session = SLOT(SESSION_AWAY, 0, 30 * MIN)}, .step = STEP_CLEAR_SESSION},
     {.name = "what may be there is cleared too",
-     .confirmed = {.session = {PRESENCE_NONE, true, 0, NOW + MIN}},
+     .confirmed = {.session = {.unsure = true, .until_ms = NOW + MIN}},
      .step = STEP_CLEAR_SESSION},
     {.name = "before an older preferred presence is cleared, it is read",
      .confirmed = {.session = SLOT(SESSION_AWAY, OLD, 30 * MIN), .preferred = SLOT(PREFERRED_BUSY, OLD, 30 * MIN)},

@@ -39,26 +39,28 @@ static void test_everything_comes_back(void **state UNUSED)
   struct store *store = reopen(NULL, accounts, 2);
   struct agent *agent = store_agent_new(store, 1);
   struct agent_name *name = store_name_new(store, agent, "anna@fabrikam.com");
-  memcpy(name->id, ID_A, sizeof ID_A);
   name->verified_ms = NOW;
   name->misses = 2;
   store_agent_set_id(store, agent, ID_A);
   struct contribution *c = store_contribution_new(store, agent, "Voice");
-  c->stand.kind = DECISION_SHOW;
-  c->stand.session = SESSION_IN_A_CALL;
-  c->stand.preferred = PREFERRED_DO_NOT_DISTURB;
-  c->stand.from_ms = NOW;
-  c->stand.hold_ms = CLOCK_HOUR;
-  c->stand.generation = 12;
-  c->stand.after = (struct decision_after){PRESENCE_NONE, PREFERRED_AWAY, CLOCK_HOUR};
-  c->pending = (struct stand){
-      .kind = DECISION_NEVER, .message = must_strdup("m"), .rule = must_strdup("r"), .place = must_strdup("p")};
-  c->pending_ms = NOW + 7;
-  c->recheck_ms = NOW + 8;
-  free(c->stand.message);
-  c->stand.message = must_strdup("Caf\u00e9");
-  agent->confirmed.session = (struct slot){SESSION_AWAY, true, NOW, NOW + 1};
-  agent->confirmed.preferred = (struct slot){PREFERRED_BUSY, false, NOW + 2, NOW + 3};
+  c->name = name;
+  contribution_record(c, "Talking", "VIP", NOW);
+  const struct decision stands = {
+      .kind = DECISION_SHOW,
+      .session = SESSION_IN_A_CALL,
+      .preferred = PREFERRED_DO_NOT_DISTURB,
+      .hold_ms = CLOCK_HOUR,
+      .generation = 12,
+      .after = {PRESENCE_NONE, PREFERRED_AWAY, CLOCK_HOUR},
+      .message = "Caf\u00e9",
+      .rule = "reasons.VIP"};
+  const struct decision waits = {
+      .kind = DECISION_NEVER, .message = "m", .rule = "r", .place = "p", .delay_ms = 7, .recheck_ms = NOW + 8};
+  contribution_apply(c, &stands, NOW);
+  contribution_apply(c, &waits, NOW);
+  agent->confirmed.session =
+      (struct slot){.presence = SESSION_AWAY, .unsure = true, .set_ms = NOW, .until_ms = NOW + 1};
+  agent->confirmed.preferred = (struct slot){.presence = PREFERRED_BUSY, .set_ms = NOW + 2, .until_ms = NOW + 3};
   agent->confirmed.preferred_for_ms = NOW + 7;
   agent->confirmed.preferred_tried = 1u << PREFERRED_AWAY;
   agent->confirmed.message = (struct message_slot){99, true, NOW + 4};
@@ -71,22 +73,29 @@ static void test_everything_comes_back(void **state UNUSED)
   assert_null(store_agent_by_id(store, 0, ID_A));
   name = store_name_find(store, 1, "anna@fabrikam.com");
   assert_ptr_equal(name->agent, agent);
-  assert_string_equal(name->id, ID_A);
   assert_int_equal(name->misses, 2);
   c = agent_contribution(agent, "VOICE");
   assert_non_null(c);
-  assert_int_equal(c->stand.kind, DECISION_SHOW);
-  assert_int_equal(c->stand.session, SESSION_IN_A_CALL);
-  assert_int_equal(c->stand.preferred, PREFERRED_DO_NOT_DISTURB);
-  assert_int_equal(c->stand.from_ms + c->stand.hold_ms, NOW + CLOCK_HOUR);
-  assert_int_equal(c->stand.after.preferred, PREFERRED_AWAY);
-  assert_int_equal(c->stand.after.hold_ms, CLOCK_HOUR);
-  assert_int_equal(c->pending.kind, DECISION_NEVER);
-  assert_string_equal(c->pending.place, "p");
+  assert_ptr_equal(c->name, name);
+  assert_string_equal(c->state, "Talking");
+  assert_string_equal(c->reason, "VIP");
+  assert_int_equal(c->at_ms, NOW);
+  assert_int_equal(c->since_ms, NOW);
+  const struct answer *answer = c->stand.answer;
+  assert_int_equal(answer->kind, DECISION_SHOW);
+  assert_int_equal(answer->session, SESSION_IN_A_CALL);
+  assert_int_equal(answer->preferred, PREFERRED_DO_NOT_DISTURB);
+  assert_int_equal(stand_until(&c->stand), NOW + CLOCK_HOUR);
+  assert_int_equal(answer->after.preferred, PREFERRED_AWAY);
+  assert_int_equal(answer->after.hold_ms, CLOCK_HOUR);
+  assert_int_equal(answer->generation, 12);
+  assert_string_equal(answer->message, "Caf\u00e9");
+  assert_string_equal(answer_rule(answer), "reasons.VIP");
+  assert_string_equal(answer_place(answer), "");
+  assert_int_equal(c->pending.answer->kind, DECISION_NEVER);
+  assert_string_equal(answer_place(c->pending.answer), "p");
   assert_int_equal(c->pending_ms, NOW + 7);
   assert_int_equal(c->recheck_ms, NOW + 8);
-  assert_int_equal(c->stand.generation, 12);
-  assert_string_equal(c->stand.message, "Caf\u00e9");
   assert_int_equal(agent->confirmed.session.presence, SESSION_AWAY);
   assert_true(agent->confirmed.session.unsure);
   assert_int_equal(agent->confirmed.preferred.until_ms, NOW + 3);
