@@ -20,6 +20,8 @@
 #define CROWD_START (INT64_C(1767614400000)) /* 2026-01-05T12:00Z */
 #define CROWD_LATENCY_MS 200
 
+enum { CROWD_AT_ONCE = 1000 }; /* so many requests are under way at most, and share a commit */
+
 static const char crowd_rules[] =
     "ruleset {\n"
     "  name = 'crowd',\n"
@@ -70,7 +72,11 @@ static void *crowd_send(
     if (!str_parse_int(digits, 0, 999999, &number))
       crowd_end(request->url, NULL);
   }
-  if (crowd.count == crowd.room) {
+  if (crowd.count == crowd.room && crowd.first > crowd.room / 2) { /* those before it have come */
+    crowd.count -= crowd.first;
+    memmove(crowd.answers, crowd.answers + crowd.first, crowd.count * sizeof *crowd.answers);
+    crowd.first = 0;
+  } else if (crowd.count == crowd.room) {
     crowd.room = crowd.room == 0 ? 64 : crowd.room * 2;
     crowd.answers = must_realloc(crowd.answers, crowd.room * sizeof *crowd.answers);
   }
@@ -143,8 +149,6 @@ static UNUSED void crowd_pass(int64_t ms)
       struct crowd_answer answer = crowd.answers[crowd.first++];
       crowd_answer(&answer);
     }
-    if (crowd.first == crowd.count)
-      crowd.first = crowd.count = 0;
     crowd_turn();
   }
   crowd.now = until;
@@ -164,14 +168,26 @@ static UNUSED void crowd_event(int number, const char *state)
     crowd_end(json, NULL);
 }
 
-/* Until everybody shows what they should. */
-static UNUSED void crowd_settle(void)
+/* One event of each from number `from` on; until everybody shows what they should. */
+static UNUSED void crowd_say(int agents, int from, const char *state)
 {
+  for (int i = from; i < agents; i++) {
+    crowd_event(i, state);
+    if (i % CROWD_AT_ONCE == CROWD_AT_ONCE - 1)
+      crowd_pass(CROWD_LATENCY_MS);
+  }
   for (int i = 0; i < 100000 && service_rest(crowd.service).busy; i++)
     crowd_pass(CLOCK_MINUTE);
   struct service_rest rest = service_rest(crowd.service);
   if (rest.busy || rest.parked > 0)
     crowd_end("the crowd does not settle", NULL);
+}
+
+/* The first tenth is Available, the others talk. */
+static UNUSED void crowd_come_in(int agents)
+{
+  crowd_say(agents / 10, 0, "Ready");
+  crowd_say(agents, agents / 10, "Talking");
 }
 
 /* What the heap holds now, in bytes; 0 where that is not told, as under AddressSanitizer. */
@@ -238,7 +254,7 @@ static UNUSED void crowd_init(void)
       .lookups_per_10_seconds = 50000,
       .lease_ms = 4 * CLOCK_HOUR};
   crowd.config =
-      (struct config){.accounts = &crowd.account, .account_count = 1, .connections = 1000, .batch_off = true};
+      (struct config){.accounts = &crowd.account, .account_count = 1, .connections = CROWD_AT_ONCE, .batch_off = true};
   struct rules_limits limits = {1000, 5000, 64 << 20, 64 << 20};
   wiped_set(&crowd.secret, "secret", 6);
   if ((crowd.json = json_new(&err)) == NULL || (crowd.ruleset = ruleset_load(crowd.rules, &limits, 1, &err)) == NULL)
