@@ -178,6 +178,28 @@ static void test_moves(void **state UNUSED)
   store_close(store);
 }
 
+/* Whoever goes before the commit is not written with it, and the others are. */
+static void test_gone_before_the_commit(void **state UNUSED)
+{
+  struct store *store = reopen(NULL, accounts, 2);
+  struct agent *first = store_agent_new(store, 0), *gone = store_agent_new(store, 0), *last = store_agent_new(store, 0);
+  store_name_new(store, first, "a@contoso.com");
+  store_name_new(store, last, "b@contoso.com");
+  store_agent_set_id(store, gone, ID_A);
+  store_agent_remove(store, gone);
+  assert_null(store_agent_by_id(store, 0, ID_A));
+  store_agent_set_id(store, last, ID_A);
+  store = reopen(store, accounts, 2);
+  assert_int_equal(store_agent_count(store), 2);
+  assert_non_null(store_name_find(store, 0, "a@contoso.com"));
+  last = store_agent_by_id(store, 0, ID_A);
+  assert_ptr_equal(store_name_find(store, 0, "b@contoso.com")->agent, last);
+  store_agent_set_id(store, last, ID_B); /* found by the new one alone */
+  assert_null(store_agent_by_id(store, 0, ID_A));
+  assert_ptr_equal(store_agent_by_id(store, 0, ID_B), last);
+  store_close(store);
+}
+
 static void test_second_instance(void **state UNUSED)
 {
   struct err err = ERR_INIT;
@@ -253,6 +275,7 @@ int main(void)
       TEST(test_event_ids),
       TEST(test_other_accounts_stay),
       TEST(test_moves),
+      TEST(test_gone_before_the_commit),
       TEST(test_second_instance),
       TEST(test_bad_files),
       TEST(test_private)};
