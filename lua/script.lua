@@ -15,7 +15,10 @@ local STEPS_MAX = 2e8         -- that a pattern may take at worst: a second or s
 local UNSAID_MAX = 1024 * 1024 -- bytes printed where nothing can wait
 
 -- Names that scripts do not get, and what to do instead.
+local daemon_only = { "the daemon calls hooks, and this is no daemon",
+  'name the file in config.xml, <Script File="...">, and let `presenced run` call them' }
 local withheld = {
+  on = daemon_only, every = daemon_only, at = daemon_only,
   io = { "a script must not stop the host while a disk or a terminal is slow", "use rows(path), events(path), print" },
   require = { "a script is one file", "write the function here" },
   package = { "a script is one file", "write the function here" },
@@ -146,11 +149,11 @@ end
 -- ---- graph ----
 
 -- "1h" as it is, a number as seconds.
-local function duration(name, hold)
-  if hold ~= nil and type(hold) ~= "string" and not is_finite(hold) then
-    fail_here("the hold of " .. name .. " is " .. tostring(hold) .. '; write it like "1h30m", or in seconds')
+local function duration(what, time)
+  if time ~= nil and type(time) ~= "string" and not is_finite(time) then
+    fail_here("the " .. what .. " is " .. tostring(time) .. '; write it like "1h30m", or in seconds')
   end
-  return hold
+  return time
 end
 
 local calls, last_call = {}, 0 -- graph.each under way, whose functions cannot leave Lua
@@ -195,14 +198,16 @@ local graph = {
     options = options_of("graph.publish", options, " hold why ")
     return ask({
       op = "publish", name = expect("graph.publish", 1, upn, "string"),
-      presence = expect("graph.publish", 2, presence, "string"), hold = duration("graph.publish", options.hold),
+      presence = expect("graph.publish", 2, presence, "string"),
+      hold = duration("hold of graph.publish", options.hold),
       why = options.why and tostring(options.why),
     })
   end,
   clear = function(upn, options)
     options = options_of("graph.clear", options, " hold why ")
     return ask({
-      op = "clear", name = expect("graph.clear", 1, upn, "string"), hold = duration("graph.clear", options.hold),
+      op = "clear", name = expect("graph.clear", 1, upn, "string"),
+      hold = duration("hold of graph.clear", options.hold),
       why = options.why and tostring(options.why),
     })
   end,
@@ -213,6 +218,40 @@ local graph = {
     return ask({ op = "presence", name = expect("graph.presence", 1, upn, "string") })
   end,
   each = each,
+}
+
+-- ---- Hooks: functions that the daemon calls, each call in a coroutine of its own ----
+
+local hooks = {} -- by number
+
+local function register(request, fn)
+  hooks[#hooks + 1] = fn
+  request.op, request.number = "hook", #hooks
+  ask(request)
+end
+
+function script.call(number, first, second)
+  hooks[number](first, second)
+  return { said = script.drain() }
+end
+
+local function hook_on(kind)
+  return function(fn)
+    register({ kind = kind }, expect("on." .. kind, 1, fn, "function"))
+  end
+end
+
+local hook_makers = {
+  on = { decision = hook_on("decision"), outcome = hook_on("outcome") },
+  every = function(period, fn)
+    if period == nil then
+      expect("every", 1, period, "string")
+    end
+    register({ kind = "every", period = duration("time of every", period) }, expect("every", 2, fn, "function"))
+  end,
+  at = function(time, fn)
+    register({ kind = "at", time = expect("at", 1, time, "string") }, expect("at", 2, fn, "function"))
+  end,
 }
 
 -- ---- Files: read by the host, a few hundred records at a time ----
@@ -374,7 +413,7 @@ local function presences(plane, names)
   })
 end
 
-local function environment(arguments, names)
+local function environment(arguments, names, with_hooks)
   local strings = library_of_strings()
   local tables = { pack = table.pack }
   for _, name in ipairs({ "concat", "insert", "remove", "sort", "unpack" }) do
@@ -397,6 +436,11 @@ local function environment(arguments, names)
       return records("rows", path)
     end,
   }
+  if with_hooks then
+    for name, maker in next, hook_makers do
+      env[name] = maker
+    end
+  end
   env._G = env
   -- ("x"):rep is reached through the metatable of all texts.
   local methods = getmetatable("")
@@ -416,14 +460,14 @@ end
 
 local chunk, chunk_arguments
 
-function script.open(source, path, arguments, names)
+function script.open(source, path, arguments, names, with_hooks)
   if byte(source) == 35 then -- a first line of "#!" is the shell's
     source = "--" .. source
   end
   if byte(source) == 27 then
     error(path .. ": this is compiled Lua; give its source", 0)
   end
-  local env = environment(arguments, names)
+  local env = environment(arguments, names, with_hooks)
   local compiled, why = load(source, "@" .. path, "t", env)
   if not compiled then
     error(why, 0)

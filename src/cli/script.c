@@ -184,7 +184,10 @@ static bool start(struct runner *runner, const char *const *arguments, size_t co
       .print = port_print,
       .read_event = port_read_event};
   const struct config *config = &runner->site.config;
-  struct script_limits limits = {config->script_cpu_ms, config->script_memory_bytes, (size_t)config->script_tasks};
+  struct script_limits limits = {
+      .cpu_ms = config->script_cpu_ms,
+      .memory_bytes = config->script_memory_bytes,
+      .tasks = (size_t)config->script_tasks};
   runner->script = script_open(runner->path, arguments, count, &limits, &port, err);
   return runner->script != NULL;
 }

@@ -35,18 +35,17 @@ static bool read_name(const struct value *request, struct script_operation *oper
   return err_set(why, ERR_INPUT, "\"%.40s\" is no name of a user; give a UPN or an object id", text);
 }
 
-static bool read_hold(const struct value *request, int64_t *ret_ms, struct err *why)
+bool script_read_duration(const struct value *time, const char *what, int64_t *ret_ms, struct err *why)
 {
-  const struct value *hold = value_get(request, "hold");
-  if (value_is(hold, VALUE_NUMBER) && hold->u.number > 0 && hold->u.number < 1e9) {
-    *ret_ms = (int64_t)(hold->u.number * 1000);
+  if (value_is(time, VALUE_NUMBER) && time->u.number > 0 && time->u.number < 1e9) {
+    *ret_ms = (int64_t)(time->u.number * 1000);
     return true;
   }
-  if (value_is(hold, VALUE_STRING) && clock_parse_duration(hold->u.string.bytes, ret_ms) && *ret_ms > 0)
+  if (value_is(time, VALUE_STRING) && clock_parse_duration(time->u.string.bytes, ret_ms) && *ret_ms > 0)
     return true;
   return err_set(
-      why, ERR_INPUT, "a hold of %.40s is no duration; write it like \"1h30m\", or in seconds",
-      value_text(hold, "that size"));
+      why, ERR_INPUT, "a %s of %.40s is no duration; write it like \"1h30m\", or in seconds", what,
+      value_text(time, "that size"));
 }
 
 bool script_read_operation(const struct value *request, struct script_operation *ret_operation, struct err *why)
@@ -57,7 +56,7 @@ bool script_read_operation(const struct value *request, struct script_operation 
   if (!read_name(request, &operation, why))
     return false;
   const struct value *hold = value_get(request, "hold");
-  if (hold != NULL && !value_is(hold, VALUE_NIL) && !read_hold(request, &operation.hold_ms, why))
+  if (hold != NULL && !value_is(hold, VALUE_NIL) && !script_read_duration(hold, "hold", &operation.hold_ms, why))
     return false;
   const char *presence = value_get_text(request, "presence", "");
   if (operation.kind == SCRIPT_PUBLISH && !presence_parse_words(presence, &operation.presence))

@@ -14,15 +14,16 @@ extern const size_t embedded_script_lua_length;
 /* The trusted module's name; tracebacks show its lines as "presenced.lua". */
 static const char module[] = "presenced";
 
-enum { TRACEBACK_MAX = 8 * 1024 };
+enum { TRACEBACK_MAX = 8 * 1024, CALLS_AT_ONCE = 64 };
 
-/* One coroutine: the script itself, or an element of a graph.each. */
+/* One coroutine: the script itself, a call of a hook, or an element of a graph.each. */
 struct task {
   struct list_node link;  /* in script->tasks */
   struct list_node ready; /* in script->ready, while it can go on */
   struct heap_node due;   /* in script->sleepers, while it sleeps */
   struct script *script;
-  struct task *parent; /* whose graph.each it belongs to; NULL: the script itself */
+  struct task *parent; /* whose graph.each it belongs to; NULL: the script itself, or a call of a hook */
+  struct hook *hook;   /* whose call it is, or NULL */
   struct vm_thread *thread;
   struct values arena; /* of the answer */
   struct value *answer;
@@ -40,8 +41,9 @@ struct script {
   struct vm_budget budget;
   struct graph_port port;
   struct list_node tasks, ready;
-  size_t task_count, tasks_max;
+  size_t task_count, tasks_max, calls; /* calls: tasks that are calls of hooks */
   struct heap sleepers;
+  struct hooks hooks;
   struct script_file *files[SCRIPT_FILES_MAX];
   enum script_state state;
   struct err err;
@@ -304,6 +306,16 @@ static void read_file(struct task *task, const struct value *request)
     answer_error(task, "bad_file", &err);
 }
 
+static void add_hook(struct task *task, const struct value *request)
+{
+  struct script *script = task->script;
+  struct err why = ERR_INIT;
+  if (hooks_add(&script->hooks, request, script->port.now(script->port.context), &why))
+    answer(task, value_map(&task->arena));
+  else
+    answer_wrong(task, why.text);
+}
+
 static void tell(struct script *script, const struct value *said)
 {
   const struct graph_port *port = &script->port;
@@ -324,7 +336,8 @@ static void on_request(struct task *task, const struct value *request)
   static const struct {
     const char *op;
     void (*begin)(struct task *task, const struct value *request);
-  } own[] = {{"sleep", begin_sleep}, {"each", begin_each}, {"open", open_file}, {"next", read_file}};
+  } own[] = {
+      {"sleep", begin_sleep}, {"each", begin_each}, {"open", open_file}, {"next", read_file}, {"hook", add_hook}};
   const char *op = value_get_text(request, "op", "");
   tell(task->script, value_get(request, "said"));
   if (strcmp(op, "say") == 0) {
@@ -351,6 +364,13 @@ static void on_end(struct task *task, const struct value *result)
     go_on_with_each(task->parent);
     return;
   }
+  if (task->hook != NULL) {
+    task->hook->running = false;
+    script->calls--;
+    return;
+  }
+  if (script->hooks.count > 0)
+    return; /* it lives on in its hooks */
   script->state = value_get_bool(result, "no", false) ? SCRIPT_SAID_NO : SCRIPT_DONE;
 }
 
@@ -375,7 +395,7 @@ static void step(struct task *task)
     break;
   }
   values_release(&values);
-  if (task->over && task->parent != NULL)
+  if (task->over)
     task_free(task);
 }
 
@@ -390,10 +410,47 @@ static void tell_rest(struct script *script)
   values_release(&values);
 }
 
+static bool may_call(const struct script *script)
+{
+  return script->calls < (script->tasks_max + 1) / 2;
+}
+
+/* A coroutine for each hook that is due. */
+static void start_calls(struct script *script, int64_t now)
+{
+  struct hook_call call;
+  for (int i = 0; i < CALLS_AT_ONCE && may_call(script) && hooks_next(&script->hooks, now, &call); i++) {
+    struct values values = {0};
+    struct err err = ERR_INIT;
+    const struct value *arguments[] = {value_number(&values, call.hook->number), call.first, call.second};
+    struct task *task = task_new(script, NULL, "call", arguments, call.first == NULL ? 1 : COUNT_OF(arguments), &err);
+    values_release(&values);
+    if (task == NULL) {
+      script->state = SCRIPT_FAILED;
+      script->err = err;
+      return;
+    }
+    task->hook = call.hook;
+    script->calls++;
+  }
+}
+
+static void wake_again(struct script *script, int64_t now)
+{
+  const struct heap_node *first = heap_first(&script->sleepers);
+  int64_t next = first == NULL ? CLOCK_NEVER : first->at_ms;
+  int64_t due = may_call(script) ? hooks_due(&script->hooks) : CLOCK_NEVER;
+  if (due < next)
+    next = due;
+  if (!list_empty(&script->ready) || next < now)
+    next = now;
+  script->port.wake_at(script->port.context, script->state != SCRIPT_RUNS ? CLOCK_NEVER : next);
+}
+
 void script_turn(struct script *script)
 {
   const struct graph_port *port = &script->port;
-  int64_t now = port->now(port->context);
+  int64_t now = port->now(port->context), end = clock_cpu_ms() + SCRIPT_TURN_MS;
   struct heap_node *first;
   if (script->state != SCRIPT_RUNS)
     return;
@@ -402,20 +459,21 @@ void script_turn(struct script *script)
     heap_remove(&script->sleepers, first);
     answer(task, value_map(&task->arena));
   }
+  start_calls(script, now);
   /* Those that become ready meanwhile wait for the next turn: the loop has others to serve. */
   struct list_node last;
   list_add_tail(&script->ready, &last);
-  for (struct list_node *next; script->state == SCRIPT_RUNS && (next = script->ready.next) != &last;) {
+  struct list_node *next = script->ready.next;
+  while (script->state == SCRIPT_RUNS && next != &last) {
     struct task *task = LIST_ENTRY(next, struct task, ready);
     list_remove(&task->ready);
     step(task);
+    next = clock_cpu_ms() < end ? script->ready.next : &last;
   }
   list_remove(&last);
   if (script->state == SCRIPT_FAILED)
     tell_rest(script);
-  first = heap_first(&script->sleepers);
-  int64_t next = first == NULL ? CLOCK_NEVER : first->at_ms;
-  port->wake_at(port->context, script->state != SCRIPT_RUNS ? CLOCK_NEVER : !list_empty(&script->ready) ? now : next);
+  wake_again(script, now);
 }
 
 enum script_state script_state(const struct script *script)
@@ -441,6 +499,33 @@ size_t script_under_way(const struct script *script)
   return count;
 }
 
+/* ---- hooks, from outside */
+
+bool script_has_hook(const struct script *script, enum script_hook kind)
+{
+  for (size_t i = 0; i < script->hooks.count; i++)
+    if (script->hooks.list[i].kind == kind)
+      return true;
+  return false;
+}
+
+void script_notify(
+    struct script *script, enum script_hook kind, struct values *values, struct value *first, struct value *second)
+{
+  hooks_put(&script->hooks, kind, values, first, second);
+}
+
+bool script_is_busy(const struct script *script)
+{
+  return script->state == SCRIPT_RUNS &&
+         (!list_empty(&script->ready) || script->hooks.queued > 0 || script_under_way(script) > 0);
+}
+
+struct script_figures script_figures(const struct script *script)
+{
+  return (struct script_figures){script->hooks.count, script->hooks.queued, script->calls, script->hooks.dropped};
+}
+
 /* ---- life */
 
 static bool compile(
@@ -457,7 +542,7 @@ static bool compile(
     value_add(&values, list, value_string(&values, arguments[i]));
   const struct value *given[] = {
       value_bytes(&values, buf_text(&source), source.length), value_string(&values, path), list,
-      script_presence_names(&values)};
+      script_presence_names(&values), value_bool(&values, script->hooks.queue_max > 0)};
   ok = vm_load(script->vm, module, embedded_script_lua, embedded_script_lua_length, err) &&
        vm_call(script->vm, module, "open", given, COUNT_OF(given), &script->budget, ERR_RULE, &values, &nothing, err) &&
        task_new(script, NULL, "main", NULL, 0, err) != NULL;
@@ -478,6 +563,7 @@ struct script *script_open(
       (struct vm_budget){.cpu_ms = limits->cpu_ms, .memory_bytes = limits->memory_bytes, .memory_in_all = true};
   list_init(&script->tasks);
   list_init(&script->ready);
+  hooks_init(&script->hooks, limits->queue);
   buf_init(&script->traceback, TRACEBACK_MAX);
   buf_init(&script->below, TRACEBACK_MAX / 2);
   script->vm = vm_new(err);
@@ -496,6 +582,7 @@ void script_free(struct script *script)
   for (size_t i = 0; i < SCRIPT_FILES_MAX; i++)
     script_file_close(script->files[i]);
   heap_release(&script->sleepers);
+  hooks_release(&script->hooks);
   buf_release(&script->traceback);
   buf_release(&script->below);
   vm_free(script->vm);

@@ -1,6 +1,9 @@
 /* Scripts (interface 5): Lua that does things. A script runs in a coroutine in a VM of its own; a primitive yields a
  * request, and the script goes on when the answer is there. Nothing here waits: script_turn() runs what can run.
  *
+ * A *policy script* is one that the daemon keeps: its hooks (on.decision, on.outcome, every, at) are called, each call
+ * in a coroutine of its own, for as long as it runs. It ends when it fails, or returns without a hook.
+ *
  * The room knows neither sockets nor the engine: what a primitive asks for goes through a struct graph_port, whose
  * owner decides whether a publish is sent to Graph or becomes an override in the engine.
  *
@@ -20,6 +23,8 @@ enum {
   SCRIPT_FILES_MAX = 16,             /* open at once by events() and rows() */
   SCRIPT_RECORD_MAX = 64 * 1024,     /* bytes of one event or row */
   SCRIPT_SLEEP_MAX_S = 24 * 60 * 60, /* of one sleep() */
+  SCRIPT_HOOKS_MAX = 64,             /* of one policy script */
+  SCRIPT_TURN_MS = 5,                /* CPU time of a turn, after which the rest waits for the next */
   SCRIPT_UPN_SIZE = 321,
   SCRIPT_WHY_SIZE = 257,
   SCRIPT_CODE_SIZE = 64,
@@ -77,7 +82,8 @@ struct graph_port {
 struct script_limits {
   int64_t cpu_ms;
   size_t memory_bytes;
-  size_t tasks;
+  size_t tasks; /* half of them at most are calls of hooks, so that these can use graph.each */
+  size_t queue; /* what may wait for on.decision and on.outcome; 0: it is no policy script and has no hooks */
 };
 
 struct script;
@@ -96,7 +102,7 @@ enum script_state {
   SCRIPT_SAID_NO, /* it ended well and returned false: what was asked for is not so */
   SCRIPT_FAILED,
 };
-/* Runs every coroutine that can go on, once. */
+/* Runs the coroutines that can go on, each once, for about SCRIPT_TURN_MS. */
 void script_turn(struct script *script);
 enum script_state script_state(const struct script *script);
 /* Of a failed one: what, with the author's file and line; and the traceback, over every coroutine in between. */
@@ -104,5 +110,21 @@ const struct err *script_err(const struct script *script);
 const char *script_traceback(const struct script *script);
 /* Operations that wait for their answer. */
 size_t script_under_way(const struct script *script);
+
+/* ---- of policy scripts */
+
+enum script_hook { SCRIPT_ON_DECISION, SCRIPT_ON_OUTCOME, SCRIPT_EVERY, SCRIPT_AT };
+bool script_has_hook(const struct script *script, enum script_hook kind);
+/* on.decision or on.outcome will be called with both values, in a later turn; their arena passes over. Costs the caller
+ * nothing else: what finds the queue full is dropped and counted. */
+void script_notify(
+    struct script *script, enum script_hook kind, struct values *values, struct value *first, struct value *second);
+/* Is anything left to do that is neither a sleep nor a hook of time? */
+bool script_is_busy(const struct script *script);
+struct script_figures {
+  size_t hooks, queued, calls; /* calls: that have not returned */
+  uint64_t dropped;
+};
+struct script_figures script_figures(const struct script *script);
 
 #endif

@@ -100,6 +100,7 @@ static const struct graph_port port = {
     .read_event = port_read_event};
 
 static const struct script_limits limits = {.cpu_ms = 200, .memory_bytes = 8 * 1024 * 1024, .tasks = 1000};
+static const struct script_limits policy = {.cpu_ms = 200, .memory_bytes = 8 * 1024 * 1024, .tasks = 6, .queue = 4};
 
 static void write_file(const char *bytes, size_t length)
 {
@@ -117,13 +118,18 @@ static int end(void **state UNUSED)
   return 0;
 }
 
-static bool open_script(const char *text, struct err *err)
+static bool open_within(const char *text, const struct script_limits *bounds, struct err *err)
 {
   static const char *const arguments[] = {"first", "second"};
   end(NULL);
   write_file(text, strlen(text));
-  world.script = script_open(world.path, arguments, COUNT_OF(arguments), &limits, &port, err);
+  world.script = script_open(world.path, arguments, COUNT_OF(arguments), bounds, &port, err);
   return world.script != NULL;
+}
+
+static bool open_script(const char *text, struct err *err)
+{
+  return open_within(text, &limits, err);
 }
 
 /* Turns until it waits for something. */
@@ -380,6 +386,187 @@ static void test_reading(void **state UNUSED)
   assert_string_equal(world.printed, "17\ttoo_many_files\n");
 }
 
+/* ---- hooks */
+
+static void run_policy(const char *text)
+{
+  int64_t now = world.now;
+  struct err err = ERR_INIT;
+  if (!open_within(text, &policy, &err))
+    fail_msg("%s: %s", text, err.text);
+  world.now = now;
+  turn();
+}
+
+static void notify(enum script_hook kind, const char *first)
+{
+  struct values values = {0};
+  struct value *one = value_string(&values, first), *two = value_map(&values);
+  value_set(&values, two, "rule", value_string(&values, "r"));
+  script_notify(world.script, kind, &values, one, two);
+}
+
+/* So that each step shows what was printed since the one before. */
+static void expect_printed(const char *text)
+{
+  assert_string_equal(world.printed, text);
+  *world.printed = '\0';
+}
+
+static void test_hooks_are_called(void **state UNUSED)
+{
+  run_policy("on.decision(function(e, d) print('one', e, d.rule) end) on.outcome(function(u) print('out', u) end) "
+             "on.decision(function(e) print('two', e) end) print('main')");
+  expect_printed("main\n");
+  assert_int_equal(script_state(world.script), SCRIPT_RUNS);
+  assert_int_equal(world.wake, CLOCK_NEVER);
+  assert_true(script_has_hook(world.script, SCRIPT_ON_OUTCOME) && !script_has_hook(world.script, SCRIPT_AT));
+  notify(SCRIPT_ON_DECISION, "a");
+  notify(SCRIPT_ON_OUTCOME, "b");
+  assert_true(script_is_busy(world.script));
+  turn();
+  expect_printed("one\ta\tr\ntwo\ta\nout\tb\n");
+  assert_false(script_is_busy(world.script));
+  assert_int_equal(script_figures(world.script).calls, 0);
+}
+
+static void test_a_policy_without_hooks_ends(void **state UNUSED)
+{
+  run_policy("sleep(1)");
+  assert_int_equal(script_state(world.script), SCRIPT_RUNS);
+  world.now += 1000;
+  turn();
+  assert_int_equal(script_state(world.script), SCRIPT_DONE);
+}
+
+/* Half of the coroutines may be calls, the queue holds four more, and the rest is counted. */
+static void test_the_queue_is_bounded(void **state UNUSED)
+{
+  run_policy("on.decision(function(e) graph.clear(e) print(e) end)");
+  static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+  for (size_t i = 0; i < COUNT_OF(names); i++) {
+    notify(SCRIPT_ON_DECISION, names[i]);
+    if (i == 2)
+      turn();
+  }
+  turn();
+  struct script_figures figures = script_figures(world.script);
+  assert_int_equal(figures.calls, 3);
+  assert_int_equal(figures.queued, 4);
+  assert_int_equal(figures.dropped, 1);
+  assert_int_equal(world.wake, CLOCK_NEVER); /* only an answer can make it go on */
+  for (size_t i = 0; i < 7; i++) {
+    answer_true(i);
+    turn();
+  }
+  expect_printed("a\nb\nc\nd\ne\nf\ng\n");
+}
+
+static void test_every(void **state UNUSED)
+{
+  world.now = 1000;
+  run_policy("every('5m', function() print('beat') graph.clear('x') end)");
+  assert_int_equal(world.wake, 1000 + 5 * CLOCK_MINUTE);
+  world.now = world.wake;
+  turn();
+  expect_printed("beat\n");
+  world.now = world.wake; /* the call before has not returned: this one is left out */
+  turn();
+  expect_printed("");
+  answer_true(0);
+  turn();
+  world.now += CLOCK_DAY; /* nobody looked for a day: one call, not many */
+  turn();
+  expect_printed("beat\n");
+  assert_int_equal(world.wake, world.now + 5 * CLOCK_MINUTE);
+  answer_true(1);
+  turn();
+  world.now -= 10 * CLOCK_DAY; /* the clock was set */
+  turn();
+  assert_int_equal(world.wake, world.now + 5 * CLOCK_MINUTE);
+}
+
+static int64_t moment(const char *text)
+{
+  int64_t ms = 0;
+  must(clock_parse_rfc3339(text, &ms));
+  return ms;
+}
+
+static void expect_calls(const char *const *moments, size_t count)
+{
+  for (size_t i = 0; i < count; i++) {
+    assert_int_equal(world.wake, moment(moments[i]));
+    world.now = world.wake;
+    turn();
+    expect_printed("now\n");
+  }
+}
+
+/* Once a day, whatever the clock on the wall does. */
+static void test_at(void **state UNUSED)
+{
+  static const char *const evening[] = {
+      "2026-03-28T18:00:00+01:00", "2026-03-29T18:00:00+02:00", "2026-03-30T18:00:00+02:00"};
+  static const char *const gap[] = {
+      "2026-03-28T02:30:00+01:00", "2026-03-29T03:00:00+02:00", "2026-03-30T02:30:00+02:00"};
+  static const char *const overlap[] = {
+      "2026-10-24T02:30:00+02:00", "2026-10-25T02:30:00+02:00", "2026-10-26T02:30:00+01:00"};
+  world.now = moment("2026-03-28T00:00:00Z");
+  run_policy("at('18:00 Europe/Amsterdam', function() print('now') end)");
+  expect_calls(evening, COUNT_OF(evening));
+  world.now = moment("2026-03-28T00:00:00Z");
+  run_policy("at('02:30 Europe/Amsterdam', function() print('now') end)");
+  expect_calls(gap, COUNT_OF(gap));
+  world.now = moment("2026-10-24T00:00:00Z");
+  run_policy("at('02:30 Europe/Amsterdam', function() print('now') end)");
+  expect_calls(overlap, COUNT_OF(overlap));
+}
+
+static void test_hooks_that_are_wrong(void **state UNUSED)
+{
+  static const struct {
+    const char *text, *says;
+  } cases[] = {
+      {"every('soon', print)", ":1: a time of soon is no duration"},
+      {"every(0.5, print)", ":1: every takes a duration from 1s to 7d"},
+      {"every(nil, print)", ":1: argument 1 of every is missing"},
+      {"every('5m')", ":1: argument 2 of every is missing"},
+      {"at('18:00', print)", ":1: \"18:00\" is no time of day with its zone"},
+      {"at('24:00 UTC', print)", "is no time of day"},
+      {"at('6 pm', print)", "is no time of day"},
+      {"at('18:00 Europe/Amsterdan', print)", "Europe/Amsterdan\"; did you mean"},
+      {"on.decision('x')", ":1: argument 1 of on.decision is a string"},
+      {"for _ = 1, 65 do on.outcome(print) end", ":1: more than 64 hooks"},
+      {"on.decision(function() local x = nil + 1 end)", ":1: attempt to perform arithmetic on a nil value"},
+      {"on.decision(function() while true do end end)", ":1: still running after 200 ms"},
+      {"on.decision(function() graph.each({1, 2}, function() error('inner') end) end)", ":1: inner"},
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    run_policy(cases[i].text);
+    if (script_state(world.script) == SCRIPT_RUNS) {
+      notify(SCRIPT_ON_DECISION, "a");
+      turn();
+    }
+    expect_failure(cases[i].says);
+    assert_non_null(strstr(script_traceback(world.script), ":1: in "));
+  }
+  run("every('5m', print)");
+  expect_failure(":1: every is not available: the daemon calls hooks");
+}
+
+static void test_free_with_hooks(void **state UNUSED)
+{
+  run_policy("at('18:00 UTC', print) on.decision(function(e) graph.clear(e) end)");
+  for (int i = 0; i < 4; i++)
+    notify(SCRIPT_ON_DECISION, "a");
+  turn();
+  script_free(world.script);
+  world.script = NULL;
+  for (size_t i = 0; i < world.count; i++)
+    assert_true(world.asked[i].cancelled);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -395,6 +582,13 @@ int main(void)
       cmocka_unit_test_teardown(test_result, end),
       cmocka_unit_test_teardown(test_files_that_do_not_open, end),
       cmocka_unit_test_teardown(test_reading, end),
+      cmocka_unit_test_teardown(test_hooks_are_called, end),
+      cmocka_unit_test_teardown(test_a_policy_without_hooks_ends, end),
+      cmocka_unit_test_teardown(test_the_queue_is_bounded, end),
+      cmocka_unit_test_teardown(test_every, end),
+      cmocka_unit_test_teardown(test_at, end),
+      cmocka_unit_test_teardown(test_hooks_that_are_wrong, end),
+      cmocka_unit_test_teardown(test_free_with_hooks, end),
   };
   return cmocka_run_group_tests_name("script", tests, NULL, NULL);
 }
