@@ -10,6 +10,8 @@ stds.presenced = {
 }
 -- Scripts have their own primitives besides.
 files["examples/scripts/*.lua"] = { std = "lua54+presenced+script" }
+files["examples/policies/*.lua"] = { std = "lua54+presenced+script+policy" }
+stds.policy = { read_globals = { "on", "every", "at" } }
 stds.script = { read_globals = { "graph", "events", "rows", "sleep", "log", "arg" } }
 -- Declarations for editors: it defines everything and runs nowhere.
 files["lua/presence.d.lua"] = { ignore = { "1..", "2..", "631" } }

@@ -1,5 +1,5 @@
 ---@meta
--- Editor help for rulesets, in the notation of LuaCATS: completion, hover texts and warnings in editors that run
+-- Editor help for rulesets and scripts, in the notation of LuaCATS: completion, hover texts and warnings in editors that run
 -- lua-language-server. rules/.luarc.json switches it on. Made by lua/presence_d.py from the names of the program; not
 -- read by presenced itself.
 
@@ -435,3 +435,134 @@ test = nil
 ---Not available: a handler that does not end could not be stopped; use pcall.
 ---@deprecated
 xpcall = nil
+
+-- ---- Scripts: what they have besides; in rulesets there is none of this ----
+
+---Why a primitive gave nil; what passes was tried three times by then.
+---@class presenced.error
+---@field code string "no_such_user", "throttled", "forbidden", "refused", "out_of_range" ...
+---@field message string For people.
+---@field status integer HTTP status; 0 without an answer.
+---@field retry_after number? Seconds.
+
+---@class presenced.token
+---@field account string
+---@field tenant string
+---@field roles string[]
+---@field expires_in number Seconds.
+
+---@class presenced.user
+---@field id string
+---@field upn string
+---@field display_name string
+---@field account_enabled boolean
+---@field user_type string
+
+---@class presenced.shown_presence
+---@field availability string
+---@field activity string
+---@field message string?
+
+---@class presenced.decision
+---@field kind "show"|"clear"|"keep"|"never"
+---@field presence string? What colleagues would see of it.
+---@field session string?
+---@field preferred string?
+---@field hold number? Seconds, from the event's `since`.
+---@field delay number Seconds.
+---@field message string?
+---@field rule string
+---@field place string?
+---@field unmatched boolean
+---@field generation integer
+
+---@class presenced.reply
+---@field ok boolean
+---@field code string "applied", "gone", "throttled", "forbidden", "refused" ...
+---@field operation string
+---@field presence string?
+---@field status integer
+---@field message string?
+---@field retry_after number? Seconds.
+---@field request_id string?
+
+graph = {}
+
+on = {}
+
+---In the daemon: called once a day, at "18:00 Europe/Amsterdam".
+---@param time string
+---@param fn function
+function at(time, fn) end
+
+---The events of a recording, with their lines.
+---@param path string
+---@return (fun(): presenced.event, integer)?, presenced.error?
+function events(path) end
+
+---In the daemon: called every "5m".
+---@param period string|number
+---@param fn function
+function every(period, fn) end
+
+---What the account's token is good for; never the token.
+---@param account? string
+---@return presenced.token?, presenced.error?
+function graph.auth(account) end
+
+---Shows nothing of ours for `hold`.
+---@param upn string
+---@param options? { hold?: string|number, why?: string }
+---@return true?, presenced.error?
+function graph.clear(upn, options) end
+
+---Calls fn for each, some at a time: what it returned, and the errors, both by place.
+---@param list any[]
+---@param fn (fun(element: any): any, any)
+---@param options? { concurrency?: integer }
+---@return any[], any[]
+function graph.each(list, fn, options) end
+
+---The directory's user of that name.
+---@param upn string
+---@return presenced.user?, presenced.error?
+function graph.lookup(upn) end
+
+---What Teams shows.
+---@param upn string
+---@return presenced.shown_presence?, presenced.error?
+function graph.presence(upn) end
+
+---Shows it for `hold` (default "1h"): `teams.busy`, or "Busy InACall".
+---@param upn string
+---@param presence string
+---@param options? { hold?: string|number, why?: string }
+---@return true?, presenced.error?
+function graph.publish(upn, presence, options) end
+
+---Ends what publish or clear has set.
+---@param upn string
+---@return true?, presenced.error?
+function graph.release(upn) end
+
+---Into the log.
+---@param level "error"|"warn"|"info"|"debug"
+---@param text any
+function log(level, text) end
+
+---In the daemon: called after an event was decided, or is decided otherwise by now.
+---@param fn fun(event: presenced.event, decision: presenced.decision)
+function on.decision(fn) end
+
+---In the daemon: called with what Graph said to a change of what an agent shows.
+---@param fn fun(upn: string, outcome: presenced.reply)
+function on.outcome(fn) end
+
+---The rows of a CSV file by the names in its first line, with their lines.
+---@param path string
+---@return (fun(): table<string, string>, integer)?, presenced.error?
+function rows(path) end
+
+---Waits; nobody else does.
+---@param seconds number
+function sleep(seconds) end

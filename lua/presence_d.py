@@ -1,4 +1,4 @@
-"""Writes lua/presence.d.lua, the editor help for rulesets, from the names that the binding itself has.
+"""Writes lua/presence.d.lua, the editor help for rulesets and scripts, from the names that the binding itself has.
 
     lua/presence_d.py BINDING_NAMES          writes the file (`ninja editor_help` does that)
     lua/presence_d.py BINDING_NAMES --print  prints it
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "lua" / "presence.d.lua"
 
 HEAD = """---@meta
--- Editor help for rulesets, in the notation of LuaCATS: completion, hover texts and warnings in editors that run
+-- Editor help for rulesets and scripts, in the notation of LuaCATS: completion, hover texts and warnings in editors that run
 -- lua-language-server. rules/.luarc.json switches it on. Made by lua/presence_d.py from the names of the program; not
 -- read by presenced itself.
 """
@@ -182,6 +182,87 @@ LIBRARIES = {
     }),
 }
 
+# ---- What scripts have besides: NAME -> as above ----
+
+PERSON = "upn: string"
+HOLD = "{ hold?: string|number, why?: string }"
+ERROR = "presenced.error?"
+SCRIPT = {
+    "graph.auth": ("account?: string", "presenced.token?, " + ERROR, "What the account's token is good for; never the token."),
+    "graph.lookup": (PERSON, "presenced.user?, " + ERROR, "The directory's user of that name."),
+    "graph.publish": (f"{PERSON}, presence: string, options?: {HOLD}", "true?, " + ERROR,
+                      'Shows it for `hold` (default "1h"): `teams.busy`, or "Busy InACall".'),
+    "graph.clear": (f"{PERSON}, options?: {HOLD}", "true?, " + ERROR, "Shows nothing of ours for `hold`."),
+    "graph.release": (PERSON, "true?, " + ERROR, "Ends what publish or clear has set."),
+    "graph.presence": (PERSON, "presenced.shown_presence?, " + ERROR, "What Teams shows."),
+    "graph.each": ("list: any[], fn: (fun(element: any): any, any), options?: { concurrency?: integer }",
+                   "any[], any[]", "Calls fn for each, some at a time: what it returned, and the errors, both by place."),
+    "events": ("path: string", "(fun(): presenced.event, integer)?, " + ERROR, "The events of a recording, with their lines."),
+    "rows": ("path: string", "(fun(): table<string, string>, integer)?, " + ERROR,
+             "The rows of a CSV file by the names in its first line, with their lines."),
+    "sleep": ("seconds: number", "", "Waits; nobody else does."),
+    "log": ('level: "error"|"warn"|"info"|"debug", text: any', "", "Into the log."),
+    "on.decision": ("fn: fun(event: presenced.event, decision: presenced.decision)", "",
+                    "In the daemon: called after an event was decided, or is decided otherwise by now."),
+    "on.outcome": ("fn: fun(upn: string, outcome: presenced.reply)", "",
+                   "In the daemon: called with what Graph said to a change of what an agent shows."),
+    "every": ("period: string|number, fn: function", "", 'In the daemon: called every "5m".'),
+    "at": ("time: string, fn: function", "", 'In the daemon: called once a day, at "18:00 Europe/Amsterdam".'),
+}
+# Lua's own, which editors know, and the presences, which are above.
+PLAIN = set("_G _VERSION arg assert error getmetatable ipairs math next os pairs pcall preferred print rawequal rawget rawlen "
+            "rawset select session setmetatable string table teams tonumber tostring type utf8".split())
+
+SCRIPT_CLASSES = """
+---Why a primitive gave nil; what passes was tried three times by then.
+---@class presenced.error
+---@field code string "no_such_user", "throttled", "forbidden", "refused", "out_of_range" ...
+---@field message string For people.
+---@field status integer HTTP status; 0 without an answer.
+---@field retry_after number? Seconds.
+
+---@class presenced.token
+---@field account string
+---@field tenant string
+---@field roles string[]
+---@field expires_in number Seconds.
+
+---@class presenced.user
+---@field id string
+---@field upn string
+---@field display_name string
+---@field account_enabled boolean
+---@field user_type string
+
+---@class presenced.shown_presence
+---@field availability string
+---@field activity string
+---@field message string?
+
+---@class presenced.decision
+---@field kind "show"|"clear"|"keep"|"never"
+---@field presence string? What colleagues would see of it.
+---@field session string?
+---@field preferred string?
+---@field hold number? Seconds, from the event's `since`.
+---@field delay number Seconds.
+---@field message string?
+---@field rule string
+---@field place string?
+---@field unmatched boolean
+---@field generation integer
+
+---@class presenced.reply
+---@field ok boolean
+---@field code string "applied", "gone", "throttled", "forbidden", "refused" ...
+---@field operation string
+---@field presence string?
+---@field status integer
+---@field message string?
+---@field retry_after number? Seconds.
+---@field request_id string?
+"""
+
 CLASSES = """
 ---A value that a condition compares with: one, a list, `not_ ...` or `text.glob ...`.
 ---@alias presenced.value string|integer|boolean|(string|integer|boolean)[]
@@ -244,10 +325,10 @@ def function(name, parameters, result, meaning):
 
 
 def split(parameters):
-    """At the commas outside of parentheses."""
+    """At the commas outside of parentheses and braces."""
     parts, depth, part = [], 0, ""
     for letter in parameters:
-        depth += (letter == "(") - (letter == ")")
+        depth += (letter in "({") - (letter in ")}")
         if letter == "," and depth == 0:
             parts.append(part.strip())
             part = ""
@@ -296,6 +377,16 @@ def libraries(names):
     return "\n".join(out)
 
 
+def scripts(names):
+    """All that a script sees is described, Lua's own, or a member of Lua's own."""
+    libraries = {name.split(".")[0] for name in SCRIPT if "." in name}
+    seen = [name for name in names["script"] if name.split(".")[0] not in PLAIN and name not in libraries]
+    same_names("scripts", seen, SCRIPT)
+    out = [SCRIPT_CLASSES.strip("\n") + "\n"]
+    out += [f"{library} = {{}}\n" for library in sorted(libraries)]
+    return "\n".join(out + [function(name, *SCRIPT[name]) for name in sorted(SCRIPT)])
+
+
 def withheld(names):
     """Known to the editor as deprecated, so that it says the reason instead of nothing."""
     out = ["-- ---- What rules do not get, and why ----\n"]
@@ -335,13 +426,14 @@ def generate(names):
         *[f"---{meaning}\n---@type presenced.presence\n{name} = nil\n" for name, meaning in OUTCOMES.items()],
         *[function(name, *GLOBALS[name]) for name in sorted(GLOBALS)],
         "-- ---- Libraries ----\n", libraries(names), withheld(names),
+        "-- ---- Scripts: what they have besides; in rulesets there is none of this ----\n", scripts(names),
     ]
     return "\n".join(parts).rstrip("\n") + "\n"
 
 
 def read_names(program):
-    chunk = ROOT / "tests" / "rules" / "binding_names.lua"
-    done = subprocess.run([program, str(chunk)], capture_output=True, text=True)
+    chunks = [ROOT / "tests" / "rules" / name for name in ("binding_names.lua", "script_names.lua")]
+    done = subprocess.run([program, *map(str, chunks)], capture_output=True, text=True)
     if done.returncode != 0:
         raise Gap(done.stderr.strip())
     return json.loads(done.stdout)

@@ -1,5 +1,6 @@
 /* check: everything that can be wrong before the first request, each with its place and remedy. Sends nothing. */
 #include "base/str.h"
+#include "cli/policies.h"
 #include "cli/site.h"
 #include "rules/test.h"
 #include "sched/sched.h"
@@ -132,6 +133,24 @@ static int check_rulesets(const struct site *site, bool strict)
   return failures;
 }
 
+static int check_scripts(const struct config *config)
+{
+  int failures = 0;
+  for (size_t i = 0; i < config->script_count; i++) {
+    const struct config_script *script = &config->scripts[i];
+    struct err err = ERR_INIT;
+    char text[sizeof err.text];
+    bool ok = policies_compile(config, script->file, &err);
+    if (ok)
+      snprintf(text, sizeof text, "script %.600s compiles", script->file);
+    else
+      snprintf(text, sizeof text, "%s:%d: Script: %.600s", config->path, script->line, err.text);
+    say(ok, text);
+    failures += !ok;
+  }
+  return failures;
+}
+
 int cli_check(struct cli *cli)
 {
   struct site site;
@@ -148,7 +167,7 @@ int cli_check(struct cli *cli)
   say(true, text);
   for (size_t i = 0; i < site.config.account_count; i++)
     tell_capacity(&site.config.accounts[i]);
-  int failures = check_secrets(cli, &site) + check_rulesets(&site, strict);
+  int failures = check_secrets(cli, &site) + check_rulesets(&site, strict) + check_scripts(&site.config);
   site_close(&site);
   return failures == 0 ? EXIT_DONE : EXIT_USAGE;
 }

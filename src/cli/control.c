@@ -5,6 +5,7 @@
 #include "api/api.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "cli/policies.h"
 #include "cli/reload.h"
 
 #include <errno.h>
@@ -19,9 +20,7 @@ enum { MAX_HEADER = 8 * 1024, MAX_BODY = 64 * 1024 };
 
 struct control {
   struct http_server *server;
-  struct service *service;
-  struct json *json;
-  struct reload *reload;
+  struct control_parts parts;
   uid_t uid;
 };
 
@@ -30,8 +29,9 @@ static void answer_status(
 {
   const struct control *control = context;
   struct values values = {0};
-  struct value *status = service_status(control->service, api_query_flag(request, "agents"), &values);
-  value_set(&values, status, "rules", reload_view(control->reload, &values));
+  struct value *status = service_status(control->parts.service, api_query_flag(request, "agents"), &values);
+  value_set(&values, status, "rules", reload_view(control->parts.reload, &values));
+  value_set(&values, status, "scripts", policies_view(control->parts.policies, &values));
   api_answer_json(reply, 200, status);
   values_release(&values);
 }
@@ -39,7 +39,7 @@ static void answer_status(
 static void resync(const struct control *control, const char *name, struct api_reply *reply)
 {
   size_t count = 0;
-  if (!service_resync(control->service, name, &count)) {
+  if (!service_resync(control->parts.service, name, &count)) {
     api_answer_problem(reply, 404, "Not Found", "no such agent; no event has named it yet");
     return;
   }
@@ -91,16 +91,16 @@ static void read_override(
     api_answer_problem(reply, 422, "Unprocessable Content", "/presence: no such presence");
     return;
   }
-  if (!clock_parse_duration(hold->u.string.bytes, &override.hold_ms) || override.hold_ms < CLOCK_MINUTE ||
-      override.hold_ms > 7 * CLOCK_DAY) {
+  if (!clock_parse_duration(hold->u.string.bytes, &override.hold_ms)) {
     api_answer_problem(reply, 422, "Unprocessable Content", "/hold: write a duration of 1m to 7d");
     return;
   }
-  if (shown != PRESENCE_NONE && presence_plane(shown) == PLANE_SESSION)
-    override.session = shown;
-  else
-    override.preferred = shown;
-  if (!service_override(control->service, name, &override, &err)) {
+  override.presence = shown;
+  if (!service_override(control->parts.service, name, &override, &err) && err.kind == ERR_LIMIT) {
+    api_answer_problem(reply, 422, "Unprocessable Content", err.text);
+    return;
+  }
+  if (err.kind != ERR_NONE) {
     api_answer_problem(reply, 404, "Not Found", err.text);
     return;
   }
@@ -116,7 +116,7 @@ static void answer_override(
   struct values values = {0};
   struct value *body = NULL;
   struct err err = ERR_INIT;
-  if (json_parse(control->json, request->body, request->body_length, &values, &body, &err))
+  if (json_parse(control->parts.json, request->body, request->body_length, &values, &body, &err))
     read_override(control, body, parameter, reply);
   else
     api_answer_problem(reply, 400, "Bad Request", err.text);
@@ -127,7 +127,7 @@ static void answer_release(
     void *context, const struct api_request *request UNUSED, const char *parameter, struct api_reply *reply)
 {
   const struct control *control = context;
-  if (!service_release(control->service, parameter)) {
+  if (!service_release(control->parts.service, parameter)) {
     api_answer_problem(reply, 404, "Not Found", "there is no override on this agent");
     return;
   }
@@ -146,7 +146,7 @@ static void answer_reload(
   enum reload_action action = api_query_flag(request, "dry_run")    ? RELOAD_DRY_RUN
                               : api_query_flag(request, "rollback") ? RELOAD_ROLLBACK
                                                                     : RELOAD_REPLACE;
-  if (reload_run(control->reload, action, &values, &answer, &err))
+  if (reload_run(control->parts.reload, action, &values, &answer, &err))
     api_answer_json(reply, 200, answer);
   else
     api_answer_problem(reply, 422, "Unprocessable Content", err.text);
@@ -172,14 +172,10 @@ static void on_request(void *context, const struct http_server_request *http)
   buf_release(&reply.body);
 }
 
-struct control *control_open(
-    struct loop *loop, const char *path, struct service *service, struct reload *reload, struct json *json,
-    struct err *err)
+struct control *control_open(struct loop *loop, const char *path, const struct control_parts *parts, struct err *err)
 {
   struct control *control = must_alloc(sizeof *control);
-  control->service = service;
-  control->json = json;
-  control->reload = reload;
+  control->parts = *parts;
   control->uid = geteuid();
   struct http_server_options options = {
       .max_header = MAX_HEADER, .max_body = MAX_BODY, .timeout_ms = SERVER_TIMEOUT_MS, .only_uid = &control->uid};

@@ -10,10 +10,18 @@
 
 struct control;
 struct reload;
+struct policies;
 
-struct control *control_open(
-    struct loop *loop, const char *path, struct service *service, struct reload *reload, struct json *json,
-    struct err *err) MUST_CHECK;
+/* What it asks; all borrowed. */
+struct control_parts {
+  struct service *service;
+  struct reload *reload;
+  struct policies *policies;
+  struct json *json;
+};
+
+struct control *control_open(struct loop *loop, const char *path, const struct control_parts *parts, struct err *err)
+    MUST_CHECK;
 void control_close(struct control *control); /* NULL is fine */
 
 /* The client's side: one call, the whole answer. Waits, on a loop of its own: not for the daemon. ERR_NET when no

@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-enum { STEPS_MAX = 3, TRIES_MAX = 3, BUCKETS = 4096 };
+enum { STEPS_MAX = 3, TRIES_MAX = 3, BUCKETS = 4096, KNOWN_MAX = 50000 };
 #define TRY_AGAIN_MS (2 * CLOCK_SECOND)
 #define DEFAULT_HOLD_MS CLOCK_HOUR
 #define PREFERRED_MAX_MS (7 * CLOCK_DAY)
@@ -47,6 +47,7 @@ struct direct {
   struct loop_timer *again;
   struct list_node calls;
   struct known *known[BUCKETS];
+  size_t known_count;
   bool published;
 };
 
@@ -70,17 +71,28 @@ static void forget(struct direct *direct, const char *name)
     return;
   *known = gone->next;
   free(gone);
+  direct->known_count--;
+}
+
+static void forget_all(struct direct *direct)
+{
+  for (size_t i = 0; i < BUCKETS; i++)
+    while (direct->known[i] != NULL)
+      forget(direct, direct->known[i]->upn);
 }
 
 static void remember(struct direct *direct, const char *name, const char *id)
 {
   size_t length = strlen(name) + 1;
   forget(direct, name);
+  if (direct->known_count == KNOWN_MAX) /* whoever looks up that many names may do so again */
+    forget_all(direct);
   struct known *known = must_alloc(sizeof *known + length), **place = find_known(direct, name);
   memcpy(known->upn, name, length);
   str_lower(known->upn);
   must(str_copy(known->id, sizeof known->id, id));
   *place = known;
+  direct->known_count++;
 }
 
 /* ---- answers */
@@ -334,7 +346,9 @@ static void begin(struct call *call)
   if (!choose_account(call) || call->operation.kind == SCRIPT_AUTH)
     return;
   const struct known *known = *find_known(call->direct, name);
-  const char *id = str_is_guid(name) ? name : known != NULL ? known->id : NULL;
+  const char *id = str_is_guid(name) ? name
+                   : known != NULL   ? known->id
+                                     : service_known_id(call->direct->service, call->account, name);
   if (id == NULL || call->operation.kind == SCRIPT_LOOKUP) {
     add_step(call, GRAPH_LOOKUP, PRESENCE_NONE, 0);
     must(str_copy(call->steps[0].user, sizeof call->steps[0].user, name));
@@ -452,9 +466,7 @@ void direct_free(struct direct *direct)
     return;
   while (!list_empty(&direct->calls))
     free_call(LIST_ENTRY(list_first(&direct->calls), struct call, link));
-  for (size_t i = 0; i < BUCKETS; i++)
-    while (direct->known[i] != NULL)
-      forget(direct, direct->known[i]->upn);
+  forget_all(direct);
   loop_timer_free(direct->again);
   free(direct);
 }

@@ -1,6 +1,7 @@
 /* The daemon: gives the service its ports, feeds it events, ends in good order. */
 #include "base/log.h"
 #include "cli/control.h"
+#include "cli/policies.h"
 #include "cli/reload.h"
 #include "cli/site.h"
 #include "cli/source.h"
@@ -17,6 +18,7 @@ struct daemon {
   struct transport *transport;
   struct service *service;
   struct reload *reload;
+  struct policies *policies;
   struct control *control;
   struct source *source;
   struct loop_watch *signals[3];
@@ -64,6 +66,7 @@ static void on_stop_signal(void *context)
   daemon->stopping = true;
   source_close(daemon->source);
   daemon->source = NULL;
+  policies_stop(daemon->policies);
   service_stop(daemon->service, config->on_stop_clear);
   daemon->deadline = loop_timer_new(daemon->loop, on_deadline, daemon);
   loop_timer_in(daemon->deadline, config->stop_timeout_ms);
@@ -78,6 +81,7 @@ static void on_hangup(void *context)
   log_info("SIGHUP: the rules are loaded again");
   (void)!reload_run(daemon->reload, RELOAD_REPLACE, &values, &answer, &err); /* it has logged what there is to say */
   values_release(&values);
+  policies_look(daemon->policies);
 }
 
 static void on_event(void *context, const struct event *event, bool recording)
@@ -113,7 +117,7 @@ static void end_if_idle(struct daemon *daemon)
   if (daemon->stopping || !daemon->until_idle || !daemon->input_ended)
     return;
   struct service_rest rest = service_rest(daemon->service);
-  if (rest.busy)
+  if (rest.busy || policies_are_busy(daemon->policies))
     return;
   if (rest.refused) {
     fprintf(stderr, "presenced: %s\n", rest.refused_why.text);
@@ -136,6 +140,7 @@ static void on_turn(void *context)
     stop(daemon, EXIT_FAILED);
     return;
   }
+  policies_turn(daemon->policies);
   end_if_idle(daemon);
 }
 
@@ -147,7 +152,8 @@ static bool start(struct daemon *daemon, const struct source_options *events, st
     return false;
   daemon->store = store_open(config->state, daemon->site.account_ids, config->account_count, err);
   daemon->transport = daemon->store == NULL ? NULL : transport_new(daemon->loop, config, err);
-  if (daemon->transport == NULL)
+  daemon->policies = daemon->transport == NULL ? NULL : policies_new(daemon->loop, config, daemon->site.json, err);
+  if (daemon->policies == NULL)
     return false;
   struct service_setup setup = {
       .config = config,
@@ -156,13 +162,15 @@ static bool start(struct daemon *daemon, const struct source_options *events, st
       .shadows = config->shadow == NULL ? NULL : daemon->site.shadows,
       .store = daemon->store,
       .json = daemon->site.json,
-      .ports = transport_ports(daemon->transport)};
+      .ports = transport_ports(daemon->transport),
+      .watcher = policies_watcher(daemon->policies)};
   daemon->service = service_new(&setup);
   daemon->reload = reload_new(daemon->loop, &daemon->site, daemon->service, err);
   if (daemon->reload == NULL)
     return false;
   char *path = site_control_path(config);
-  daemon->control = control_open(daemon->loop, path, daemon->service, daemon->reload, daemon->site.json, err);
+  struct control_parts parts = {daemon->service, daemon->reload, daemon->policies, daemon->site.json};
+  daemon->control = control_open(daemon->loop, path, &parts, err);
   free(path);
   if (daemon->control == NULL)
     return false;
@@ -170,6 +178,7 @@ static bool start(struct daemon *daemon, const struct source_options *events, st
   daemon->signals[1] = loop_watch_signal(daemon->loop, SIGINT, on_stop_signal, daemon);
   daemon->signals[2] = loop_watch_signal(daemon->loop, SIGHUP, on_hangup, daemon);
   service_start(daemon->service);
+  policies_start(daemon->policies, daemon->service);
   struct source_callbacks callbacks = {daemon, on_event, on_bad_line, on_input_end};
   if (events == NULL) {
     daemon->input_ended = true;
@@ -185,7 +194,9 @@ static void release(struct daemon *daemon)
   source_close(daemon->source);
   control_close(daemon->control);
   reload_free(daemon->reload);
+  policies_stop(daemon->policies);
   service_free(daemon->service);
+  policies_free(daemon->policies);
   transport_free(daemon->transport);
   store_close(daemon->store);
   loop_timer_free(daemon->deadline);

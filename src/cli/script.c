@@ -4,10 +4,10 @@
 #include "adapters/json.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/str.h"
 #include "cli/direct.h"
 #include "cli/engine.h"
 #include "cli/site.h"
+#include "cli/tables.h"
 #include "cli/transport.h"
 #include "intake/intake.h"
 
@@ -77,30 +77,13 @@ static void port_cancel(void *context, void *request)
     direct_cancel(runner->direct, request);
 }
 
-/* The event as rules see it: times in seconds since 1970. */
-static struct value *event_value(struct values *values, const struct event *event)
-{
-  struct value *value = value_map(values), *attributes;
-  const struct {
-    const char *name, *text;
-  } texts[] = {{"agent", event->agent}, {"state", event->state}, {"reason", event->reason},
-               {"ucc", event->ucc},     {"id", event->id},       {"account", event->account}};
-  for (size_t i = 0; i < COUNT_OF(texts); i++)
-    if (*texts[i].text != '\0')
-      value_set(values, value, texts[i].name, value_string(values, texts[i].text));
-  value_set(values, value, "at", value_number(values, (double)event->at_ms / 1000));
-  intake_write_attributes(event, values, &attributes);
-  value_set(values, value, "attributes", attributes);
-  return value;
-}
-
 static bool port_read_event(
     void *context, const char *bytes, size_t length, struct values *values, struct value **ret_event, struct err *err)
 {
   struct runner *runner = context;
   if (!intake_parse(runner->site.json, bytes, length, clock_now_ms(), runner->event, err))
     return false;
-  *ret_event = event_value(values, runner->event);
+  *ret_event = table_of_event(values, runner->event);
   return true;
 }
 

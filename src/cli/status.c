@@ -135,12 +135,35 @@ static void print_rules(const struct value *rules, const struct value *shadow)
   print_tally("", value_get(shadow, "differences"));
 }
 
+static void print_script(const struct value *script)
+{
+  const char *failure = value_get_text(script, "last_failure", ""), *again = value_get_text(script, "next_start", "");
+  double dropped = value_get_number(script, "dropped", 0);
+  printf(
+      "script       %s: %s, %.0f hooks, %.0f calls under way, %.0f waiting, %.0f starts, %.0f failures\n",
+      value_get_text(script, "file", ""), value_get_text(script, "state", ""), value_get_number(script, "hooks", 0),
+      value_get_number(script, "calls", 0), value_get_number(script, "queued", 0),
+      value_get_number(script, "starts", 0), value_get_number(script, "failures", 0));
+  if (*failure != '\0')
+    printf("             failed at %s: %s\n", value_get_text(script, "last_failure_at", ""), failure);
+  if (*again != '\0')
+    printf("             is started again at %s\n", again);
+  if (dropped > 0)
+    printf(
+        "             %.0f decisions and outcomes found its queue full and were not told; make its hooks quicker, or "
+        "raise PolicyQueue\n",
+        dropped);
+}
+
 static void print_status(const struct value *status, bool with_agents)
 {
   const struct value *accounts = value_get(status, "accounts"), *agents = value_get(status, "agents");
+  const struct value *scripts = value_get(status, "scripts");
   for (size_t i = 0; i < value_count(accounts); i++)
     print_account(value_at(accounts, i));
   print_rules(value_get(status, "rules"), value_get(status, "shadow"));
+  for (size_t i = 0; i < value_count(scripts); i++)
+    print_script(value_at(scripts, i));
   print_counts("agents", value_get(status, "phases"));
   print_counts("events", value_get(status, "events"));
   print_tally("unmatched", value_get(status, "unmatched"));

@@ -56,8 +56,9 @@ static bool unknown_element(
     if (strcmp(child->name, later[i]) == 0)
       return err_set(
           err, ERR_CONFIG, "%s:%d: <%s> is not supported by this version; remove it", file, child->line, child->name);
-  static const char *const known[] = {ELEMENT_ACCOUNT};
-  const char *nearest = strcmp(parent, ELEMENT_PUBLISHER) == 0 ? str_nearest(child->name, known, 1) : NULL;
+  static const char *const known[] = {ELEMENT_ACCOUNT, ELEMENT_SCRIPT};
+  bool inside = strcmp(parent, ELEMENT_PUBLISHER) == 0;
+  const char *nearest = inside ? str_nearest(child->name, known, COUNT_OF(known)) : NULL;
   if (nearest != NULL)
     return err_set(
         err, ERR_CONFIG, "%s:%d: unknown element <%s> in <%s>; did you mean <%s>?", file, child->line, child->name,
@@ -125,6 +126,33 @@ static bool read_account(
     return unknown_element(file, &child, ELEMENT_ACCOUNT, later, COUNT_OF(later), err);
   return sealing || refuse_text(&place, element, err);
 }
+
+/* -- scripts ---------------------------------------------------------------------------------------------------- */
+
+static bool read_script(const char *file, const struct xml_element *element, struct config *config, struct err *err)
+{
+  const struct place place = {file, element->line, ELEMENT_SCRIPT};
+  struct xml_element child;
+  if (config->script_count == CONFIG_SCRIPTS_MAX)
+    return err_set(
+        err, ERR_CONFIG, "%s:%d: more than %d scripts; put several hooks into one file", file, place.line,
+        CONFIG_SCRIPTS_MAX);
+  config->scripts = must_realloc(config->scripts, (config->script_count + 1) * sizeof *config->scripts);
+  struct config_script *script = &config->scripts[config->script_count++];
+  *script = (struct config_script){.line = element->line};
+  if (!read_attributes(&place, element, false, script, err))
+    return false;
+  for (const struct config_script *other = config->scripts; other < script; other++)
+    if (strcmp(other->file, script->file) == 0)
+      return err_set(
+          err, ERR_CONFIG, "%s:%d: Script File=\"%s\" stands on line %d already; remove one", file, place.line,
+          script->file, other->line);
+  if (xml_first_child(element, &child))
+    return unknown_element(file, &child, ELEMENT_SCRIPT, NULL, 0, err);
+  return refuse_text(&place, element, err);
+}
+
+/* -- what accounts inherit, and what two of them may not share ---------------------------------------------------- */
 
 /* Gives a field its default, unless it was set. */
 static void fill(char **field, const char *text)
@@ -305,7 +333,7 @@ static void default_state(struct config *config)
 static bool read_config(
     const char *file, const struct xml *xml, enum config_purpose purpose, struct config *config, struct err *err)
 {
-  static const char *const later[] = {"Listen", "Script", "Ucc"};
+  static const char *const later[] = {"Listen", "Ucc"};
   struct xml_element publisher, child;
   if (!find_publisher(file, xml, &publisher, err))
     return false;
@@ -313,9 +341,14 @@ static bool read_config(
   if (!read_attributes(&place, &publisher, false, config, err) || !refuse_text(&place, &publisher, err))
     return false;
   for (bool more = xml_first_child(&publisher, &child); more; more = xml_next_sibling(&child, &child)) {
-    if (strcmp(child.name, ELEMENT_ACCOUNT) != 0)
-      return unknown_element(file, &child, ELEMENT_PUBLISHER, later, COUNT_OF(later), err);
-    if (!read_account(file, &child, purpose, config, err))
+    bool ok = true;
+    if (strcmp(child.name, ELEMENT_ACCOUNT) == 0)
+      ok = read_account(file, &child, purpose, config, err);
+    else if (strcmp(child.name, ELEMENT_SCRIPT) != 0)
+      ok = unknown_element(file, &child, ELEMENT_PUBLISHER, later, COUNT_OF(later), err);
+    else if (purpose == CONFIG_FOR_USE)
+      ok = read_script(file, &child, config, err);
+    if (!ok)
       return false;
   }
   if (config->account_count == 0)
@@ -349,6 +382,9 @@ void config_release(struct config *config)
   for (size_t i = 0; i < config->account_count; i++)
     release_account(&config->accounts[i]);
   free(config->accounts);
+  for (size_t i = 0; i < config->script_count; i++)
+    free(config->scripts[i].file);
+  free(config->scripts);
   free(config->path);
   free(config->rules);
   free(config->state);

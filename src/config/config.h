@@ -30,10 +30,17 @@ struct config_account {
   int64_t lease_ms;
 };
 
+struct config_script {
+  int line;
+  char *file;
+};
+
 struct config {
   char *path; /* of the file, as given */
   struct config_account *accounts;
   size_t account_count;
+  struct config_script *scripts; /* that the daemon runs */
+  size_t script_count;
   char *rules;    /* the publisher's Rules, which accounts without their own were given; or NULL */
   char *state;    /* path of the SQLite file */
   char *ca_file;  /* or NULL */
@@ -53,6 +60,8 @@ struct config {
   int64_t script_cpu_ms;
   size_t script_memory_bytes;
   int script_tasks;
+  int64_t policy_cpu_ms;
+  int policy_queue;
 };
 
 /* How strict loading is. `secret encrypt` must work before there is a sealed secret. */

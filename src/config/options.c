@@ -5,12 +5,13 @@
 
 #define P(field) offsetof(struct config, field)
 #define A(field) offsetof(struct config_account, field)
+#define S(field) offsetof(struct config_script, field)
 
 #define COPY_CLIENT "copy \"Application (client) ID\" from the app registration's Overview page"
 #define COPY_TENANT "copy \"Directory (tenant) ID\" from the app registration's Overview page"
 #define MAKE_SECRET "make it with `presenced secret encrypt --account ID`"
 
-static const char publisher[] = ELEMENT_PUBLISHER, account[] = ELEMENT_ACCOUNT;
+static const char publisher[] = ELEMENT_PUBLISHER, account[] = ELEMENT_ACCOUNT, script[] = ELEMENT_SCRIPT;
 
 /* IDENTITY: what sealing a secret needs too. TEXT: a remedy makes it required. NUMBER: a limit, always with a range.
  * CHOICE: one of two words, the default first. LATER: of the contract, but not built yet; it is refused by name rather
@@ -79,6 +80,15 @@ static const struct option options[] = {
     NUMBER(
         publisher, "ScriptTasks", OPTION_INT, P(script_tasks), "1000", "2", "10000",
         "coroutines of a script at once, those of graph.each among them"),
+    NUMBER(
+        publisher, "PolicyTime", OPTION_DURATION, P(policy_cpu_ms), "50ms", "5ms", "1s",
+        "the same of a script that the daemon runs, which publishes nothing meanwhile"),
+    NUMBER(
+        publisher, "PolicyQueue", OPTION_INT, P(policy_queue), "1000", "1", "100000",
+        "decisions and outcomes that may wait for a script that the daemon runs"),
+    TEXT(
+        script, "File", OPTION_PATH, S(file), "a script that the daemon runs",
+        "name it, as in File=\"policies/x.lua\""),
     TEXT(publisher, "Shadow", OPTION_PATH, P(shadow), "a second ruleset run beside, reported, never published", NULL),
     CHOICE("OnStop", on_stop_clear, "leave", "clear", "what happens to presences when the daemon is asked to end"),
     NUMBER(

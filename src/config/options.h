@@ -12,12 +12,14 @@
 
 #define ELEMENT_PUBLISHER "MsGraphPresencePublisher"
 #define ELEMENT_ACCOUNT "Account"
+#define ELEMENT_SCRIPT "Script"
 
 enum {
   CONFIG_TEXT_MAX = 2048,  /* bytes of an attribute's value; Domains: CONFIG_DOMAINS_TEXT_MAX */
   CONFIG_ID_MAX = 128,     /* bytes of an account's Id */
   CONFIG_DOMAIN_MAX = 253, /* bytes of a suffix: RFC 1035 */
   CONFIG_ACCOUNTS_MAX = 256,
+  CONFIG_SCRIPTS_MAX = 32,
   CONFIG_DOMAINS_MAX = 5000, /* of all accounts: what Entra allows a tenant */
 };
 
@@ -41,7 +43,7 @@ enum option_type {
 struct option {
   struct config_limit text; /* default and range of numbers only */
   enum option_type type;
-  size_t offset;        /* of the field in struct config or struct config_account */
+  size_t offset;        /* of the field in struct config, config_account or config_script */
   const char *remedy;   /* what to do when it is missing or wrong; NULL: not required */
   const char *words[2]; /* of OPTION_CHOICE: for false, for true */
   bool for_sealing;     /* of an Account: looked at by CONFIG_FOR_SEALING too */

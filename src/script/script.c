@@ -41,6 +41,7 @@ struct script {
   struct vm_budget budget;
   struct graph_port port;
   struct list_node tasks, ready;
+  struct list_node turn_end;           /* in ready, during a turn: who stands before it goes on in this one */
   size_t task_count, tasks_max, calls; /* calls: tasks that are calls of hooks */
   struct heap sleepers;
   struct hooks hooks;
@@ -110,6 +111,13 @@ static void answer(struct task *task, struct value *value)
 {
   task->answer = value;
   list_add_tail(&task->script->ready, &task->ready);
+}
+
+/* The same, in this turn: it need not wait for anybody. */
+static void answer_at_once(struct task *task)
+{
+  task->answer = value_map(&task->arena);
+  list_add_tail(&task->script->turn_end, &task->ready);
 }
 
 static void answer_wrong(struct task *task, const char *text)
@@ -311,7 +319,7 @@ static void add_hook(struct task *task, const struct value *request)
   struct script *script = task->script;
   struct err why = ERR_INIT;
   if (hooks_add(&script->hooks, request, script->port.now(script->port.context), &why))
-    answer(task, value_map(&task->arena));
+    answer_at_once(task);
   else
     answer_wrong(task, why.text);
 }
@@ -341,7 +349,7 @@ static void on_request(struct task *task, const struct value *request)
   const char *op = value_get_text(request, "op", "");
   tell(task->script, value_get(request, "said"));
   if (strcmp(op, "say") == 0) {
-    answer(task, value_map(&task->arena));
+    answer_at_once(task);
     return;
   }
   for (size_t i = 0; i < COUNT_OF(own); i++)
@@ -461,16 +469,15 @@ void script_turn(struct script *script)
   }
   start_calls(script, now);
   /* Those that become ready meanwhile wait for the next turn: the loop has others to serve. */
-  struct list_node last;
-  list_add_tail(&script->ready, &last);
+  list_add_tail(&script->ready, &script->turn_end);
   struct list_node *next = script->ready.next;
-  while (script->state == SCRIPT_RUNS && next != &last) {
+  while (script->state == SCRIPT_RUNS && next != &script->turn_end) {
     struct task *task = LIST_ENTRY(next, struct task, ready);
     list_remove(&task->ready);
     step(task);
-    next = clock_cpu_ms() < end ? script->ready.next : &last;
+    next = clock_cpu_ms() < end ? script->ready.next : &script->turn_end;
   }
-  list_remove(&last);
+  list_remove(&script->turn_end);
   if (script->state == SCRIPT_FAILED)
     tell_rest(script);
   wake_again(script, now);

@@ -102,7 +102,7 @@ enum script_state {
   SCRIPT_SAID_NO, /* it ended well and returned false: what was asked for is not so */
   SCRIPT_FAILED,
 };
-/* Runs the coroutines that can go on, each once, for about SCRIPT_TURN_MS. */
+/* Runs the coroutines that can go on, each up to where it waits, for about SCRIPT_TURN_MS. */
 void script_turn(struct script *script);
 enum script_state script_state(const struct script *script);
 /* Of a failed one: what, with the author's file and line; and the traceback, over every coroutine in between. */

@@ -9,19 +9,10 @@
 
 /* The window is Graph's, and so is the clock that measures it. */
 #define BUDGET_MARGIN_MS 100
-/* What a Retry-After leaves open: its seconds count from a clock that is not ours. */
-#define RETRY_AFTER_MARGIN_MS 250
-#define THROTTLE_BASE_MS (5 * CLOCK_SECOND) /* where Retry-After is missing */
-#define THROTTLE_CAP_MS (10 * CLOCK_MINUTE)
-#define AUTH_BASE_MS (30 * CLOCK_SECOND) /* after a second 401, and between token requests that are refused */
-#define AUTH_CAP_MS (10 * CLOCK_MINUTE)
 #define TOKEN_BASE_MS (1 * CLOCK_SECOND) /* between token requests that fail for a passing cause */
 #define TOKEN_CAP_MS (5 * CLOCK_MINUTE)
 /* So many requests at once still go one by one, which answers each a little sooner. */
 #define FEW 3
-/* So many failures in a row, with no success between them, are an outage. */
-#define OUTAGE_FAILURES 5
-#define TROUBLE_EVERY_MS CLOCK_MINUTE /* one line a minute about failing requests */
 
 void app_init(
     struct app *app, struct service *service, const struct config *config, const struct config_account *account,
@@ -40,6 +31,7 @@ void app_init(
   sched_budget_init(&app->lookups, (size_t)account->lookups_per_10_seconds, 10 * CLOCK_SECOND, BUDGET_MARGIN_MS);
   list_init(&app->waiting);
   list_init(&app->waiting_lookups);
+  list_init(&app->asides);
   list_init(&app->outgoing);
   list_init(&app->flying);
 }
@@ -73,6 +65,7 @@ void app_release(struct app *app)
     app->service->setup.ports.cancel(app->service->setup.ports.context, app->token_exchange);
   drop_all(&app->waiting);
   drop_all(&app->waiting_lookups);
+  drop_all(&app->asides);
   drop_all(&app->outgoing);
   while (!list_empty(&app->flying)) {
     struct parcel *parcel = LIST_ENTRY(list_first(&app->flying), struct parcel, link);
@@ -155,7 +148,7 @@ static void renew_token(struct app *app, int64_t now)
 
 /* ---- requests */
 
-static struct sched_budget *budget_of(struct app *app, enum graph_operation_kind kind)
+struct sched_budget *app_budget(struct app *app, enum graph_operation_kind kind)
 {
   return kind == GRAPH_LOOKUP ? &app->lookups : &app->presence;
 }
@@ -192,7 +185,7 @@ static struct list_node *waiting_list(struct app *app, enum graph_operation_kind
 bool app_open(const struct app *app, enum graph_operation_kind kind, int64_t now)
 {
   return has_token(app, now) && now >= closed_until(app) && has_room(app, kind) &&
-         now >= sched_budget_next(budget_of((struct app *)app, kind));
+         now >= sched_budget_next(app_budget((struct app *)app, kind));
 }
 
 static void go_out(struct app *app, struct request *request, int64_t now)
@@ -202,7 +195,7 @@ static void go_out(struct app *app, struct request *request, int64_t now)
   app->outgoing_count++;
   app->in_flight++;
   app->lookups_in_flight += request->operation.kind == GRAPH_LOOKUP;
-  sched_budget_use(budget_of(app, request->operation.kind), now);
+  sched_budget_use(app_budget(app, request->operation.kind), now);
 }
 
 struct request *app_submit(
@@ -234,132 +227,57 @@ void app_prepare(struct app *app, int64_t now)
     }
 }
 
+/* ---- asides */
+
+void app_submit_aside(struct app *app, const struct graph_operation *operation, service_on_done *on_done, void *context)
+{
+  struct request *request = app_submit(app, operation, on_done, context);
+  list_remove(&request->link);
+  list_add_tail(&app->asides, &request->link);
+}
+
+/* Agents keep half of the budget to themselves: a script that asks without end must not let a presence fade. */
+static bool has_share(const struct app *app, enum graph_operation_kind kind, int64_t now)
+{
+  struct sched_budget *budget = app_budget((struct app *)app, kind);
+  return app->service->setup.store == NULL || sched_budget_used(budget, now) < (budget->allowed + 1) / 2;
+}
+
+void app_prepare_asides(struct app *app, int64_t now)
+{
+  while (!list_empty(&app->asides)) {
+    struct request *request = LIST_ENTRY(list_first(&app->asides), struct request, link);
+    if (!app_open(app, request->operation.kind, now) || !has_share(app, request->operation.kind, now))
+      break;
+    go_out(app, request, now);
+  }
+}
+
+static int64_t latest(int64_t a, int64_t b)
+{
+  return a > b ? a : b;
+}
+
+/* While the share is used up, looking once a second is often enough. */
+static int64_t next_aside(const struct app *app, int64_t now)
+{
+  if (list_empty(&app->asides))
+    return CLOCK_NEVER;
+  enum graph_operation_kind kind = LIST_ENTRY(list_first(&app->asides), struct request, link)->operation.kind;
+  if (!has_room(app, kind))
+    return CLOCK_NEVER; /* the reply that makes room wakes us */
+  int64_t next = latest(closed_until(app), sched_budget_next(app_budget((struct app *)app, kind)));
+  return has_share(app, kind, now) || next == CLOCK_NEVER ? next : latest(next, now + CLOCK_SECOND);
+}
+
 /* ---- outcomes */
-
-static void close_gate(struct app *app, enum graph_operation_kind kind, const struct outcome *outcome, int64_t now)
-{
-  bool first = now >= app->gate_until_ms; /* the other replies of the same burst say nothing new */
-  int64_t wait = outcome->retry_after_ms + RETRY_AFTER_MARGIN_MS;
-  if (first && outcome->kind == OUTCOME_THROTTLED && kind != GRAPH_LOOKUP)
-    sched_budget_narrow(&app->presence, now);
-  if (outcome->retry_after_ms < 0) {
-    if (first)
-      app->throttle_attempts++;
-    wait = sched_backoff(app->throttle_attempts, 2 * THROTTLE_BASE_MS, THROTTLE_CAP_MS, service_random(app->service));
-  }
-  int64_t until = now + wait;
-  if (until <= app->gate_until_ms) /* a later, shorter one never shortens it */
-    return;
-  char text[CLOCK_TEXT_SIZE], at[CLOCK_TEXT_SIZE];
-  if (first)
-    log_warn(
-        "account %s: Graph asks for a pause of %s%s; nothing is sent until %s (request-id %s)", app->label,
-        clock_short_duration(wait, text), outcome->retry_after_ms < 0 ? " (our guess: Retry-After is missing)" : "",
-        clock_rfc3339(until, at), *outcome->request_id == '\0' ? "none" : outcome->request_id);
-  app->throttled_ms += until - (now > app->gate_until_ms ? now : app->gate_until_ms);
-  app->gate_until_ms = until;
-  if (app->service->setup.store != NULL)
-    store_set_gate(app->service->setup.store, app->key, until);
-}
-
-/* A token that Graph does not take is thrown away and another tried, once. If that one is not taken either, it is not
- * the token: the account closes, and one request at a time finds out when it is over. */
-static void doubt_token(struct app *app, const struct request *request, const struct outcome *outcome, int64_t now)
-{
-  if (request->token_serial != app->token_serial || app->token.bearer.length == 0)
-    return; /* it went out with a token that is thrown away already */
-  if (request->about_user)
-    return; /* others got through with it: it is about this user (facts 6) */
-  wiped_release(&app->token.bearer);
-  if (!app->suspect) {
-    app->suspect = true;
-    return;
-  }
-  app->auth_attempts++;
-  int64_t wait = AUTH_BASE_MS;
-  for (int i = 1; i < app->auth_attempts && wait < AUTH_CAP_MS; i++)
-    wait *= 2;
-  app->auth_until_ms = now + (wait < AUTH_CAP_MS ? wait : AUTH_CAP_MS);
-  char text[CLOCK_TEXT_SIZE];
-  log_error(
-      "account %s: Graph refuses a fresh token (401 %s %s); nothing is sent for %s; check the app registration's "
-      "permissions and admin consent, and whether Graph and Cloud belong together (request-id %s)",
-      app->label, outcome->code, outcome->detail, clock_short_duration(app->auth_until_ms - now, text),
-      *outcome->request_id == '\0' ? "none" : outcome->request_id);
-}
-
-/* An outage hits every agent: one line says it, and one a minute that it lasts. */
-static void tell_trouble(struct app *app, const struct request *request, const struct outcome *outcome, int64_t now)
-{
-  app->trouble_count++;
-  if (now < app->trouble_logged_ms + TROUBLE_EVERY_MS)
-    return;
-  log_warn(
-      "account %s: %s: %s%s%d %s %s; it is tried again (%" PRIu64 " such failure%s; request-id %s, "
-      "client-request-id %s)",
-      app->label, graph_operation_str(request->operation.kind), outcome->status == 0 ? "no answer" : "answered",
-      outcome->status == 0 ? ": " : " ", outcome->status, outcome->code, outcome->detail, app->trouble_count,
-      app->trouble_count == 1 ? "" : "s", *outcome->request_id == '\0' ? "none" : outcome->request_id,
-      request->client_request_id);
-  app->trouble_logged_ms = now;
-  app->trouble_count = 0;
-}
-
-/* An outage makes us careful: one connection at first, one more with each success. */
-static void learn_outage(struct app *app, bool failed, int64_t now)
-{
-  if (!failed) {
-    if (app->outage_since_ms != 0) {
-      char text[CLOCK_TEXT_SIZE];
-      log_info(
-          "account %s: Graph answers again after %s", app->label,
-          clock_short_duration(now - app->outage_since_ms, text));
-    }
-    app->failures_in_row = 0;
-    app->outage_since_ms = 0;
-    app->window += app->window < (size_t)app->connections;
-    return;
-  }
-  if (++app->failures_in_row < OUTAGE_FAILURES)
-    return;
-  if (app->outage_since_ms == 0)
-    app->outage_since_ms = now;
-  app->window = 1;
-}
-
-static void learn(struct app *app, const struct request *request, const struct outcome *outcome, int64_t now)
-{
-  app->outcomes[outcome->kind]++;
-  bool passing = outcome->kind == OUTCOME_TRY_LATER || outcome->kind == OUTCOME_UNKNOWN;
-  if (outcome->kind == OUTCOME_THROTTLED || (passing && outcome->retry_after_ms >= 0))
-    close_gate(app, request->operation.kind, outcome, now);
-  if (passing)
-    tell_trouble(app, request, outcome, now);
-  if (outcome->kind != OUTCOME_THROTTLED)
-    learn_outage(app, passing, now);
-  if (outcome->status == 503)
-    app->fresh_connection = true;
-  if (outcome->kind == OUTCOME_TOKEN_STALE) {
-    doubt_token(app, request, outcome, now);
-    return;
-  }
-  if (outcome->status != 0 && !passing && request->token_serial == app->token_serial) {
-    app->suspect = false; /* whatever Graph said, it took the token */
-    app->accepted++;
-    app->auth_attempts = 0;
-  }
-  if (outcome->kind == OUTCOME_APPLIED || outcome->kind == OUTCOME_GONE) {
-    app->throttle_attempts = 0;
-    sched_budget_widen(budget_of(app, request->operation.kind), now);
-  }
-}
 
 static void leave_flight(struct app *app, struct request *request, bool arrived, int64_t now)
 {
   list_remove(&request->link);
   app->in_flight--;
   app->lookups_in_flight -= request->operation.kind == GRAPH_LOOKUP;
-  sched_budget_done(budget_of(app, request->operation.kind), now, arrived);
+  sched_budget_done(app_budget(app, request->operation.kind), now, arrived);
 }
 
 static void take_reply(struct app *app, struct request *request, const struct graph_reply *reply)
@@ -369,7 +287,7 @@ static void take_reply(struct app *app, struct request *request, const struct gr
   graph_classify(app->service->setup.json, request->operation.kind, reply, now, &outcome);
   must(str_copy(outcome.client_request_id, sizeof outcome.client_request_id, request->client_request_id));
   leave_flight(app, request, reply->status != 0 || reply->sent, now);
-  learn(app, request, &outcome, now);
+  app_learn(app, request, &outcome, now);
   log_debug(
       "account %s: %s %s: %s %d (request-id %s, client-request-id %s)", app->label,
       graph_operation_str(request->operation.kind), request->operation.user, outcome_kind_str(outcome.kind),
@@ -523,11 +441,6 @@ void app_write_budget(struct app *app, int64_t now)
   store_set_budget(app->service->setup.store, app->key, used, now);
 }
 
-static int64_t latest(int64_t a, int64_t b)
-{
-  return a > b ? a : b;
-}
-
 int64_t app_next(const struct app *app, bool ready, int64_t now)
 {
   int64_t next = CLOCK_NEVER;
@@ -540,7 +453,9 @@ int64_t app_next(const struct app *app, bool ready, int64_t now)
   if (!has_token(
           app, now)) /* the reply to the token request is what wakes us, and with the connections full any reply */
     return next;
-  int64_t open = closed_until(app);
+  int64_t open = closed_until(app), aside = next_aside(app, now);
+  if (aside < next)
+    next = aside;
   if (lookups && latest(open, sched_budget_next(&app->lookups)) < next)
     next = latest(open, sched_budget_next(&app->lookups));
   if (presence && latest(open, sched_budget_next(&app->presence)) < next)

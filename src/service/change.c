@@ -78,6 +78,21 @@ static void describe(
       decision_brief(decision->kind, decision->session, decision->preferred, decision->hold_ms, brief));
 }
 
+/* The last one: it stands, or waits for its delay. */
+static const struct answer *answer_of(const struct contribution *contribution)
+{
+  return contribution->pending_ms != CLOCK_NEVER ? contribution->pending.answer : contribution->stand.answer;
+}
+
+bool change_differs(const struct contribution *contribution, const struct decision *decision)
+{
+  const struct answer *answer = answer_of(contribution);
+  return decision->kind != DECISION_KEEP &&
+         (decision->kind != answer->kind || decision->session != answer->session ||
+          decision->preferred != answer->preferred || decision->hold_ms != answer->hold_ms ||
+          strcmp(decision->message, answer->message) != 0);
+}
+
 static bool would_differ(
     struct service *service, struct ruleset *ruleset, const struct agent *agent,
     const struct contribution *contribution, struct tally *tally)
@@ -85,17 +100,13 @@ static bool would_differ(
   struct rules_agent_state states[RULES_STATES_MAX];
   struct rules_agent seen = pipeline_agent_for_rules(agent, states);
   struct err trouble = ERR_INIT;
-  const struct answer *answer =
-      contribution->pending_ms != CLOCK_NEVER ? contribution->pending.answer : contribution->stand.answer;
+  const struct answer *answer = answer_of(contribution);
   pipeline_event_of(service, contribution, service->scratch);
   if (!ruleset_decide(
           ruleset, service->scratch, contribution->since_ms, service_now(service), &seen, &service->decision, &trouble))
     return false;
   const struct decision *decision = &service->decision;
-  if (decision->kind == DECISION_KEEP ||
-      (decision->kind == answer->kind && decision->session == answer->session &&
-       decision->preferred == answer->preferred && decision->hold_ms == answer->hold_ms &&
-       strcmp(decision->message, answer->message) == 0))
+  if (!change_differs(contribution, decision))
     return false;
   char text[512], brief[DECISION_BRIEF_SIZE];
   decision_brief(answer->kind, answer->session, answer->preferred, answer->hold_ms, brief);

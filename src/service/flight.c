@@ -151,6 +151,10 @@ static void on_done(void *context, const struct outcome *outcome, const struct g
   struct agent *agent = flight->agent;
   shift(flight, service->stepped_ms - flight->stepped_ms);
   int64_t now = service_now(service);
+  const struct service_watcher *watcher = &service->setup.watcher;
+  if (watcher->on_outcome != NULL)
+    watcher->on_outcome(
+        watcher->context, agent_label(agent), operation_of(flight->plan.step), flight->plan.presence, outcome);
   if (reactions[outcome->kind].untouched || (outcome->kind == OUTCOME_TRY_LATER && outcome->status == 0))
     agent->confirmed = flight->before;
   store_touch(service->setup.store, agent);

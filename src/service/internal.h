@@ -1,7 +1,7 @@
 /* What the files of this room share: service.c (the turn), pipeline.c (events and where an agent stands),
- * flight.c (its requests and their outcomes), identity.c (names and
- * lookups), app.c (token, gate, requests), status.c (views), tally.c (bounded counts by text),
- * override.c and change.c (overrides; a change of the rules). */
+ * flight.c (its requests and their outcomes), identity.c (names and lookups), app.c (token, requests), learn.c (gate,
+ * outages), status.c (views), tally.c (bounded counts by text), override.c and change.c (overrides; a change of the
+ * rules). */
 #ifndef SERVICE_INTERNAL_H
 #define SERVICE_INTERNAL_H
 
@@ -23,6 +23,11 @@ bool tally_add(struct tally *tally, const char *text); /* true: the first time *
 void tally_release(struct tally *tally);
 
 /* ---- app: one app registration in one tenant; accounts that name the same pair share it */
+
+/* What a Retry-After leaves open: its seconds count from a clock that is not ours. */
+#define RETRY_AFTER_MARGIN_MS 250
+#define AUTH_BASE_MS (30 * CLOCK_SECOND) /* after a second 401, and between token requests that are refused */
+#define AUTH_CAP_MS (10 * CLOCK_MINUTE)
 
 struct request {
   struct list_node link; /* in waiting or outgoing, or in a parcel */
@@ -76,9 +81,10 @@ struct app {
   bool fresh_connection; /* the next request takes a new one (facts 3.2) */
   struct sched_budget presence, lookups;
   struct list_node waiting, waiting_lookups, outgoing; /* of requests */
-  struct list_node flying;                             /* of parcels */
-  size_t in_flight, lookups_in_flight;                 /* requests, outgoing and flying */
-  size_t outgoing_count, parcels;                      /* how long those lists are */
+  struct list_node asides;             /* likewise: what is asked past the agents, and waits behind them */
+  struct list_node flying;             /* of parcels */
+  size_t in_flight, lookups_in_flight; /* requests, outgoing and flying */
+  size_t outgoing_count, parcels;      /* how long those lists are */
   /* After an outage the number of connections in use begins at one again, and grows with each success. */
   size_t window;
   int failures_in_row;
@@ -100,14 +106,23 @@ bool app_open(const struct app *app, enum graph_operation_kind kind, int64_t now
 /* The result may be adjusted (once, owns_context) until the next turn. */
 struct request *app_submit(
     struct app *app, const struct graph_operation *operation, service_on_done *on_done, void *context);
+/* The same for what is asked past the agents: see service_request(). */
+void app_submit_aside(
+    struct app *app, const struct graph_operation *operation, service_on_done *on_done, void *context);
 /* Gets or renews the token when it is time, and moves waiting requests to outgoing while the account is open. */
 void app_prepare(struct app *app, int64_t now);
+/* The same for asides, after the agents have had their turn. */
+void app_prepare_asides(struct app *app, int64_t now);
 /* Before the commit: what is outgoing will have been sent. */
 void app_write_budget(struct app *app, int64_t now);
 /* After the commit: sends what is outgoing. */
 void app_send(struct app *app);
 /* No token, and retrying does not get one. */
 bool app_is_hopeless(const struct app *app, int64_t now);
+/* The budget that requests of that kind use. */
+struct sched_budget *app_budget(struct app *app, enum graph_operation_kind kind);
+/* learn.c: takes to heart what an outcome says about the app itself. */
+void app_learn(struct app *app, const struct request *request, const struct outcome *outcome, int64_t now);
 /* The wall clock was set: moments of our own move along. */
 void app_clock_stepped(struct app *app, int64_t by_ms);
 /* The next moment at which app_prepare() has something to do; CLOCK_NEVER. ready: agents wait in its queue. */
@@ -185,6 +200,8 @@ void override_notice_log_on(
     struct service *service, struct agent *agent, const struct contribution *contribution, enum decision_kind before);
 
 /* change.c */
+/* Is the decision another one than what stands, or waits for its delay? */
+bool change_differs(const struct contribution *contribution, const struct decision *decision);
 /* Decides the next slice again. True: there is more. */
 bool change_turn(struct service *service, int64_t now);
 /* The agent is about to be removed. */

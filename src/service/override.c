@@ -30,14 +30,19 @@ bool service_override(struct service *service, const char *name, const struct se
   if (account == AGENT_NO_ACCOUNT)
     return err_set(
         err, ERR_INPUT, "%s: no account serves %s; add it to an Account's Domains", name, pipeline_suffix_of(folded));
+  if (given->hold_ms < SERVICE_OVERRIDE_MIN_MS || given->hold_ms > SERVICE_OVERRIDE_MAX_MS)
+    return err_set(err, ERR_LIMIT, "%s: the hold is out of range; write a duration of 1m to 7d", name);
   int64_t now = service_now(service);
   const struct agent_name *known = identity_name(service, account, folded);
   struct agent *agent = known->agent;
   override_end(service, agent);
   struct contribution *contribution = store_contribution_new(service->setup.store, agent, AGENT_OVERRIDE);
-  struct decision decision = {
-      .session = given->session, .preferred = given->preferred, .hold_ms = given->hold_ms, .recheck_ms = CLOCK_NEVER};
-  bool clears = given->session == PRESENCE_NONE && given->preferred == PRESENCE_NONE;
+  struct decision decision = {.hold_ms = given->hold_ms, .recheck_ms = CLOCK_NEVER};
+  bool clears = given->presence == PRESENCE_NONE;
+  if (!clears && presence_plane(given->presence) == PLANE_SESSION)
+    decision.session = given->presence;
+  else
+    decision.preferred = given->presence;
   decision.kind = clears ? DECISION_CLEAR : DECISION_SHOW;
   char rule[1024];
   snprintf(rule, sizeof rule, "override by %.900s", given->by);

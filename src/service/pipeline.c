@@ -114,12 +114,21 @@ void pipeline_event_of(struct service *service, const struct contribution *contr
   values_release(&values);
 }
 
+static void tell_decision(const struct service *service, const struct event *event, int64_t since_ms)
+{
+  const struct service_watcher *watcher = &service->setup.watcher;
+  if (watcher->on_decision != NULL)
+    watcher->on_decision(watcher->context, event, since_ms, &service->decision);
+}
+
 /* By the present rules, with its old `since`; time conditions look at `now`. */
 static void decide_again(struct service *service, struct agent *agent, struct contribution *contribution, int64_t now)
 {
   pipeline_event_of(service, contribution, service->scratch);
   if (!decide(service, agent, service->scratch, contribution->since_ms, now))
     return;
+  if (change_differs(contribution, &service->decision))
+    tell_decision(service, service->scratch, contribution->since_ms);
   if (contribution_apply(contribution, &service->decision, now)) /* after a start, hardly any */
     store_touch_contribution(service->setup.store, agent, contribution);
 }
@@ -205,8 +214,10 @@ enum service_taken service_event(struct service *service, const struct event *gi
   service->accepted++;
   if (account == AGENT_NO_ACCOUNT)
     warn_unserved(service, event);
-  else if (decide(service, agent, event, contribution->since_ms, event->at_ms))
+  else if (decide(service, agent, event, contribution->since_ms, event->at_ms)) {
+    tell_decision(service, event, contribution->since_ms);
     contribution_apply(contribution, &service->decision, now);
+  }
   override_notice_log_on(service, agent, contribution, before);
   store_touch_contribution(store, agent, contribution);
   agent->by_new_rules = false;

@@ -263,6 +263,7 @@ bool service_turn(struct service *service, struct err *err)
   for (size_t i = 0; i < service->app_count; i++) {
     app_prepare(&service->apps[i], now);
     launch_ready(service, i, now);
+    app_prepare_asides(&service->apps[i], now);
     app_write_budget(&service->apps[i], now);
   }
   int64_t next = earliest(say_alive(service, now), more ? now : CLOCK_NEVER);
@@ -344,8 +345,9 @@ struct service_rest service_rest(struct service *service)
       rest.refused_why = app->token_trouble;
       err_add(&rest.refused_why, "account %s", app->label);
     }
-    rest.busy = rest.busy || app->in_flight > 0 ||
-                (!hopeless && (!list_empty(&app->waiting) || !list_empty(&app->waiting_lookups)));
+    rest.busy =
+        rest.busy || app->in_flight > 0 ||
+        (!hopeless && (!list_empty(&app->waiting) || !list_empty(&app->waiting_lookups) || !list_empty(&app->asides)));
   }
   struct list_node *agents = store_agents(service->setup.store);
   for (struct list_node *node = agents->next; node != agents; node = node->next) {
@@ -364,7 +366,16 @@ void service_request(
     struct service *service, size_t account, const struct graph_operation *operation, service_on_done *on_done,
     void *context)
 {
-  app_submit(&service->apps[service->app_of_account[account]], operation, on_done, context);
+  app_submit_aside(&service->apps[service->app_of_account[account]], operation, on_done, context);
+}
+
+const char *service_known_id(struct service *service, size_t account, const char *name)
+{
+  char folded[EVENT_AGENT_SIZE];
+  if (service->setup.store == NULL || !str_copy(folded, sizeof folded, name))
+    return NULL;
+  const struct agent_name *known = store_name_find(service->setup.store, (int)account, str_trim(str_lower(folded)));
+  return known == NULL || *known->id == '\0' ? NULL : known->id;
 }
 
 struct err service_token_trouble(const struct service *service, size_t account, bool *ret_final)

@@ -5,6 +5,7 @@
 #ifndef SERVICE_SERVICE_H
 #define SERVICE_SERVICE_H
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/value.h"
 #include "config/config.h"
@@ -33,6 +34,18 @@ struct ports {
   int64_t (*steady)(void *context);
 };
 
+/* Who wants to know what is decided and what became of it. Called amid the work: it takes note, and calls nothing of
+ * the service. Zeroed: nobody. */
+struct service_watcher {
+  void *context;
+  /* An event was decided, or, because of time or new rules, is decided otherwise now. */
+  void (*on_decision)(void *context, const struct event *event, int64_t since_ms, const struct decision *decision);
+  /* What Graph said to a change of what an agent shows; presence: of the operations that set one. */
+  void (*on_outcome)(
+      void *context, const char *agent, enum graph_operation_kind operation, enum presence presence,
+      const struct outcome *outcome);
+};
+
 /* All borrowed, and must outlive the service. One secret and one ruleset per account of the config; rulesets may be
  * NULL when no events are given (one-shot commands). */
 struct service_setup {
@@ -43,6 +56,7 @@ struct service_setup {
   struct store *store;            /* NULL for one-shot commands: nothing is remembered */
   struct json *json;
   struct ports ports;
+  struct service_watcher watcher;
 };
 
 struct service *service_new(const struct service_setup *setup);
@@ -75,10 +89,12 @@ bool service_turn(struct service *service, struct err *err) MUST_CHECK;
 bool service_resync(struct service *service, const char *name, size_t *ret_count);
 
 /* What somebody at the keyboard, or a script, says of an agent: it outranks every UCC until `hold_ms` is over or it is
- * released; durable. PRESENCE_NONE twice is a clear: nothing is shown, and it ends early at the agent's next log-on.
- * `by` names who said it, for `status`. False: no account serves the name. */
+ * released; durable. PRESENCE_NONE is a clear: nothing is shown, and it ends early at the agent's next log-on. `by`
+ * names who said it, for `status`. False: no account serves the name, or the hold is none (ERR_LIMIT). */
+#define SERVICE_OVERRIDE_MIN_MS CLOCK_MINUTE
+#define SERVICE_OVERRIDE_MAX_MS (7 * CLOCK_DAY)
 struct service_override {
-  enum presence session, preferred;
+  enum presence presence;
   int64_t hold_ms;
   const char *by;
 };
@@ -105,8 +121,12 @@ struct service_rest service_rest(struct service *service);
 /* For `status`: {accounts=[...], agents={...}, events={...}, unmatched=[...]}; with_agents adds one entry per agent. */
 struct value *service_status(struct service *service, bool with_agents, struct values *values);
 
-/* One request past the engine, under the account's token, gate and budget: for the one-shot commands. on_done is called
- * once; a 401 was then retried once already. */
+/* The agent's object id, as far as it is known; NULL: not yet. */
+const char *service_known_id(struct service *service, size_t account, const char *name);
+
+/* One request past the engine, under the account's token, gate and budget: for one-shot commands and scripts. on_done
+ * is called once; a 401 was then retried once already. Where there are agents, theirs go first, and half of the budget
+ * is left to them. */
 typedef void service_on_done(void *context, const struct outcome *outcome, const struct graph_reply *reply);
 void service_request(
     struct service *service, size_t account, const struct graph_operation *operation, service_on_done *on_done,

@@ -1,9 +1,12 @@
 /* Prints, as JSON, every name that a ruleset may write, as the binding itself has them: the presences from src/model,
  * all else from the Lua modules inside the program. lua/presence_d.py makes the editor help of it.
  *
- *     binding_names binding_names.lua */
+ * Those of scripts are printed by a script, which the room runs: script_names.lua, beside binding_names.lua.
+ *
+ *     binding_names binding_names.lua script_names.lua */
 #include "adapters/json.h"
 #include "rules/internal.h"
+#include "script/script.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -50,14 +53,56 @@ static bool read_chunk(const char *path, struct buf *chunk, struct err *err)
   return !chunk->overflow || err_set(err, ERR_CONFIG, "%s: too large; name binding_names.lua", path);
 }
 
-static bool print_names(const char *path, struct ruleset *ruleset, struct values *values, struct err *err)
+/* ---- scripts */
+
+struct listing {
+  struct values *values;
+  struct value *names;
+};
+
+static void add_name(void *context, const char *bytes, size_t length)
+{
+  struct listing *listing = context;
+  value_add(listing->values, listing->names, value_bytes(listing->values, bytes, length - 1)); /* without line end */
+}
+
+static int64_t no_time(void *context UNUSED)
+{
+  return 0;
+}
+
+static void no_wake(void *context UNUSED, int64_t at_ms UNUSED)
+{
+}
+
+static bool put_script_names(const char *path, struct values *values, struct value *answer, struct err *err)
+{
+  struct listing listing = {values, value_list(values)};
+  struct graph_port port = {.context = &listing, .now = no_time, .wake_at = no_wake, .print = add_name};
+  struct script_limits bounds = {.cpu_ms = 1000, .memory_bytes = 32 * 1024 * 1024, .tasks = 2, .queue = 1};
+  struct script *script = script_open(path, NULL, 0, &bounds, &port, err);
+  if (script == NULL)
+    return false;
+  while (script_state(script) == SCRIPT_RUNS)
+    script_turn(script);
+  bool ok = script_state(script) == SCRIPT_DONE;
+  if (!ok)
+    *err = *script_err(script);
+  script_free(script);
+  value_set(values, answer, "script", listing.names);
+  return ok;
+}
+
+static bool print_names(
+    const char *path, const char *script_path, struct ruleset *ruleset, struct values *values, struct err *err)
 {
   struct buf chunk, text;
   struct value *answer;
   buf_init(&chunk, SOURCE_MAX);
   buf_init(&text, ANSWER_MAX);
   bool ok = read_chunk(path, &chunk, err) && vm_load(ruleset->vm, "names", buf_text(&chunk), chunk.length, err) &&
-            vm_call(ruleset->vm, "names", "all", NULL, 0, NULL, ERR_BUG, values, &answer, err);
+            vm_call(ruleset->vm, "names", "all", NULL, 0, NULL, ERR_BUG, values, &answer, err) &&
+            put_script_names(script_path, values, answer, err);
   if (ok) {
     put_presences(values, answer);
     json_write_pretty(&text, answer);
@@ -73,9 +118,9 @@ int main(int argc, char **argv)
   struct err err = ERR_INIT;
   struct values values = {0};
   struct ruleset *ruleset = ruleset_load(NULL, &limits, 1, &err);
-  bool ok = argc == 2 && ruleset != NULL && print_names(argv[1], ruleset, &values, &err);
+  bool ok = argc == 3 && ruleset != NULL && print_names(argv[1], argv[2], ruleset, &values, &err);
   if (!ok)
-    fprintf(stderr, "binding_names: %s\n", argc == 2 ? err.text : "name binding_names.lua");
+    fprintf(stderr, "binding_names: %s\n", argc == 3 ? err.text : "name binding_names.lua and script_names.lua");
   values_release(&values);
   ruleset_free(ruleset);
   return ok ? 0 : 1;

@@ -331,12 +331,41 @@ static void every_wrong_attribute_has_its_line_and_remedy(void **state)
     assert_refused(cases[i].text, cases[i].error);
 }
 
+#define SCRIPTS(elements)                                                                                              \
+  "<PresencePublisher><MsGraphPresencePublisher><Account Id='a' " CREDENTIALS "/>\n" elements                          \
+  "</MsGraphPresencePublisher></PresencePublisher>"
+
+static void scripts_are_read(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *text, *error;
+  } cases[] = {
+      {SCRIPTS("<Script/>"), ":2: Script has no File; name it, as in File=\"policies/x.lua\""},
+      {SCRIPTS("<Script File='x.lua' Fil='y'/>"), ":2: Script has an unknown attribute Fil; did you mean File?"},
+      {SCRIPTS("<Script File='x.lua'>text</Script>"),
+       ":2: <Script> holds text beside its attributes and elements; remove it"},
+      {SCRIPTS("<Script File='x.lua'><a/></Script>"), ":2: unknown element <a> in <Script>; remove it"},
+      {SCRIPTS("<Scripts File='x.lua'/>"),
+       ":2: unknown element <Scripts> in <MsGraphPresencePublisher>; did you mean <Script>?"},
+      {SCRIPTS("<Script File='/x.lua'/>\n<Script File='/x.lua'/>"),
+       ":3: Script File=\"/x.lua\" stands on line 2 already; remove one"},
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++)
+    assert_refused(cases[i].text, cases[i].error);
+  struct config config;
+  assert_loads(SCRIPTS("<Script File='/a.lua'/><Script File='policies/b.lua'/>"), &config);
+  assert_int_equal(config.script_count, 2);
+  assert_string_equal(config.scripts[0].file, "/a.lua");
+  assert_true(str_ends_fold(config.scripts[1].file, "/policies/b.lua"));
+  config_release(&config);
+}
+
 static void what_comes_later_is_refused_honestly(void **state)
 {
   (void)state;
   static const char *const attributes[] = {"LogAgents", "DecisionLog", "Forget"};
-  static const char *const elements[] = {"Listen", "Script", "Ucc"}, *const children[] = {
-                                                                         "Credential", "Only", "Except"};
+  static const char *const elements[] = {"Listen", "Ucc"}, *const children[] = {"Credential", "Only", "Except"};
   char text[512], error[256];
   for (size_t i = 0; i < COUNT_OF(attributes); i++) {
     snprintf(
@@ -446,6 +475,7 @@ int main(void)
       cmocka_unit_test(sealing_needs_no_more_than_the_ids),
       cmocka_unit_test(missing_sections_are_named),
       cmocka_unit_test(every_wrong_attribute_has_its_line_and_remedy),
+      cmocka_unit_test(scripts_are_read),
       cmocka_unit_test(what_comes_later_is_refused_honestly),
       cmocka_unit_test(foreign_elements_and_text_inside_are_refused),
       cmocka_unit_test(accounts_must_agree_with_each_other),

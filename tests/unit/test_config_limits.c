@@ -25,6 +25,8 @@ static int64_t limit_value(const struct config *config, const char *attribute)
       {"ScriptTime", config->script_cpu_ms},
       {"ScriptMemory", (int64_t)config->script_memory_bytes},
       {"ScriptTasks", config->script_tasks},
+      {"PolicyTime", config->policy_cpu_ms},
+      {"PolicyQueue", config->policy_queue},
   };
   for (size_t i = 0; i < COUNT_OF(values); i++)
     if (strcmp(values[i].attribute, attribute) == 0)
@@ -70,6 +72,8 @@ static void every_limit_has_default_range_and_both_ends(void **state)
       {"ScriptTime", 1000, 10, 60000, "1s", "10ms", "60s", "9ms", "60001ms"},
       {"ScriptMemory", 134217728, 4194304, 1073741824, "128MiB", "4MiB", "1GiB", "4095KiB", "1073741825"},
       {"ScriptTasks", 1000, 2, 10000, "1000", "2", "10000", "1", "10001"},
+      {"PolicyTime", 50, 5, 1000, "50ms", "5ms", "1s", "4ms", "1001ms"},
+      {"PolicyQueue", 1000, 1, 100000, "1000", "1", "100000", "0", "100001"},
   };
   size_t count = 0;
   const struct config_limit *limit;
