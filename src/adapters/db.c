@@ -103,6 +103,11 @@ bool db_exec(struct db *db, const char *sql, struct err *err)
   return sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL) == SQLITE_OK || fail(db, err);
 }
 
+int64_t db_changes(struct db *db)
+{
+  return sqlite3_changes64(db->sqlite);
+}
+
 int64_t db_last_row_id(struct db *db)
 {
   return sqlite3_last_insert_rowid(db->sqlite);

@@ -21,6 +21,7 @@ void db_close(struct db *db); /* NULL is fine; every statement is freed before *
 /* Statements without parameters or rows, separated by semicolons. */
 bool db_exec(struct db *db, const char *sql, struct err *err) MUST_CHECK;
 int64_t db_last_row_id(struct db *db);
+int64_t db_changes(struct db *db); /* rows that the last statement changed */
 
 struct db_statement *db_prepare(struct db *db, const char *sql, struct err *err) MUST_CHECK;
 void db_statement_free(struct db_statement *statement); /* NULL is fine */

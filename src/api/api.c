@@ -84,3 +84,18 @@ bool api_query_flag(const struct api_request *request, const char *name)
       return true;
   return false;
 }
+
+int64_t api_query_number(const struct api_request *request, const char *name)
+{
+  size_t length = strlen(name);
+  int64_t number = 0;
+  for (const char *c = request->query; *c != '\0'; c += strcspn(c, "&"), c += *c == '&') {
+    char text[24];
+    if (strncmp(c, name, length) != 0 || c[length] != '=')
+      continue;
+    snprintf(text, sizeof text, "%.*s", (int)strcspn(c + length + 1, "&"), c + length + 1);
+    if (!str_parse_int(text, 0, INT64_MAX, &number))
+      number = 0;
+  }
+  return number;
+}

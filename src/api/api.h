@@ -36,5 +36,7 @@ void api_answer_json(struct api_reply *reply, int status, const struct value *va
 void api_answer_problem(struct api_reply *reply, int status, const char *title, const char *detail);
 /* Is `name` or `name=1` among the query's parameters? */
 bool api_query_flag(const struct api_request *request, const char *name);
+/* The whole number of `name=N`; 0 where there is none. */
+int64_t api_query_number(const struct api_request *request, const char *name);
 
 #endif

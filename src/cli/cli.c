@@ -65,9 +65,12 @@ const struct cli_command cli_commands[] = {
      WITH_CONFIG WITH_JSON "      --dry-run       only say what would change, by rule\n"
                            "      --rollback      run the generation before again, until a file changes\n",
      cli_reload},
-    {"replay", "--events FILE --rules NEW.lua [--against OLD.lua]",
-     "what another ruleset would have said of a recording",
-     WITH_JSON "      --against FILE  the ruleset to compare with (default: the built-in one)\n", cli_replay},
+    {"replay", "[--events FILE] --rules NEW.lua [--against OLD.lua]",
+     "what another ruleset would have said of a recording, or of what was decided",
+     WITH_CONFIG WITH_JSON "      --events FILE   a recording; without one, the decision log (DecisionLog) is read\n"
+                           "      --against FILE  the ruleset to compare with (default: the built-in one; of the log, "
+                           "what was decided then)\n",
+     cli_replay},
     {"resync", "UPN|--all", "sends again what an agent should show, and frees it when it is parked", WITH_CONFIG,
      cli_resync},
     {"secret", "keygen FILE | encrypt --account ID | check", "makes the key; seals and checks client secrets",

@@ -153,7 +153,26 @@ static void answer_reload(
   values_release(&values);
 }
 
+/* A page; "after" is the key of the last row of the one before. */
+static void answer_decisions(
+    void *context, const struct api_request *request, const char *parameter UNUSED, struct api_reply *reply)
+{
+  const struct control *control = context;
+  struct values values = {0};
+  struct value *list, *answer = value_map(&values);
+  struct err err = ERR_INIT;
+  if (service_read_decisions(
+          control->parts.store, control->parts.json, api_query_number(request, "after"), &values, &list, &err)) {
+    value_set(&values, answer, "decisions", list);
+    api_answer_json(reply, 200, answer);
+  } else {
+    api_answer_problem(reply, 503, "Service Unavailable", err.text);
+  }
+  values_release(&values);
+}
+
 static const struct api_route routes[] = {
+    {"GET", "/v1/decisions", answer_decisions},
     {"GET", "/v1/status", answer_status},
     {"POST", "/v1/agents/{name}/resync", answer_resync},
     {"POST", "/v1/resync", answer_resync_all},

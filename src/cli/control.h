@@ -15,6 +15,7 @@ struct policies;
 /* What it asks; all borrowed. */
 struct control_parts {
   struct service *service;
+  struct store *store;
   struct reload *reload;
   struct policies *policies;
   struct json *json;

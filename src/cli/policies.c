@@ -46,14 +46,14 @@ struct policies {
   struct service *service;
   struct direct *direct;
   struct files *files;
-  struct list_node answers; /* of struct answer, to be given once they are durable */
+  struct list_node answers; /* of struct policy_answer, to be given once they are durable */
   struct event *event;      /* of read_event */
   struct policy *list;
   size_t count;
 };
 
 /* What an override came to. */
-struct answer {
+struct policy_answer {
   struct list_node link;
   struct script_answer answer;
   script_on_answer *on_answer;
@@ -141,8 +141,8 @@ static void *port_submit(
       operation->kind == SCRIPT_PUBLISH || operation->kind == SCRIPT_CLEAR || operation->kind == SCRIPT_RELEASE;
   if (!overrides)
     return direct_submit(all->direct, operation, values, on_answer, answer_context);
-  struct answer *answer = must_alloc(sizeof *answer);
-  *answer = (struct answer){.on_answer = on_answer, .context = answer_context, .answer = {.retry_after_ms = -1}};
+  struct policy_answer *answer = must_alloc(sizeof *answer);
+  *answer = (struct policy_answer){.on_answer = on_answer, .context = answer_context, .answer = {.retry_after_ms = -1}};
   if (override(policy, operation, &answer->answer.message))
     answer->answer.value = value_bool(values, true);
   else
@@ -154,7 +154,7 @@ static void *port_submit(
   return answer;
 }
 
-static void answer_free(struct answer *answer)
+static void answer_free(struct policy_answer *answer)
 {
   list_remove(&answer->link);
   free(answer);
@@ -164,7 +164,7 @@ static void port_cancel(void *context, void *request)
 {
   struct policies *all = ((struct policy *)context)->all;
   for (struct list_node *node = all->answers.next; node != &all->answers; node = node->next)
-    if (LIST_ENTRY(node, struct answer, link) == request) {
+    if (LIST_ENTRY(node, struct policy_answer, link) == request) {
       answer_free(request);
       return;
     }
@@ -343,7 +343,7 @@ struct service_watcher policies_watcher(struct policies *policies)
 static void deliver(struct policies *policies)
 {
   while (!list_empty(&policies->answers)) {
-    struct answer *first = LIST_ENTRY(policies->answers.next, struct answer, link), answer = *first;
+    struct policy_answer *first = LIST_ENTRY(policies->answers.next, struct policy_answer, link), answer = *first;
     answer_free(first);
     answer.on_answer(answer.context, &answer.answer);
   }

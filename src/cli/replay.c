@@ -1,8 +1,10 @@
-/* replay: what another ruleset would have said of a recorded day. Every decision that differs, grouped by rule, with
- * counts and an example. Needs no configuration and sends nothing. */
+/* replay: what another ruleset would have said of a recorded day, or of what the daemon has decided and logged. Every
+ * decision that differs, grouped by rule, with counts and an example. A recording needs no configuration; nothing is
+ * sent. */
 #include "adapters/json.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "cli/control.h"
 #include "cli/site.h"
 #include "cli/source.h"
 #include "intake/intake.h"
@@ -11,6 +13,7 @@
 #include <search.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { STATES_MAX = 64, GROUP_SIZE = 512, ANSWER_MAX = 64 * 1024 * 1024 };
 
@@ -29,8 +32,9 @@ struct replay {
   struct cli *cli;
   struct json *json;
   struct loop *loop;
-  struct ruleset *old, *new;
-  void *people; /* tree of tsearch() */
+  struct ruleset *old, *new; /* old NULL: what was decided then is in the log */
+  struct event *event;       /* of a row of the log */
+  void *people;              /* tree of tsearch() */
   struct group *groups;
   size_t group_count;
   size_t events, stale, bad, differ, troubles;
@@ -107,9 +111,9 @@ static bool decide(
   return ok;
 }
 
-static void on_event(void *context, const struct event *event, bool recording UNUSED)
+/* since_ms 0: it follows from the events. */
+static void take(struct replay *replay, const struct event *event, int64_t since_ms)
 {
-  struct replay *replay = context;
   struct agent *agent = &person_of(replay, event->agent)->agent;
   struct contribution *contribution = agent_contribution(agent, event->ucc);
   replay->events++;
@@ -122,14 +126,22 @@ static void on_event(void *context, const struct event *event, bool recording UN
     agent_add(agent, contribution);
   }
   contribution_record(contribution, event->state, event->reason, event->at_ms);
+  if (since_ms != 0)
+    contribution->since_ms = since_ms;
   struct rules_agent_state states[STATES_MAX];
   struct rules_agent seen = {.upn = event->agent, .states = states};
   for (const struct contribution *c = agent->contributions; c != NULL && seen.state_count < STATES_MAX; c = c->next)
     states[seen.state_count++] = (struct rules_agent_state){c->ucc, c->state};
-  if (decide(replay, replay->old, event, contribution->since_ms, &seen, &replay->decisions[0]) &&
+  if ((replay->old == NULL ||
+       decide(replay, replay->old, event, contribution->since_ms, &seen, &replay->decisions[0])) &&
       decide(replay, replay->new, event, contribution->since_ms, &seen, &replay->decisions[1]) &&
       !decision_equal(&replay->decisions[0], &replay->decisions[1]))
     count_difference(replay, event);
+}
+
+static void on_event(void *context, const struct event *event, bool recording UNUSED)
+{
+  take(context, event, 0);
 }
 
 static void on_bad_line(void *context, const struct err *err)
@@ -180,11 +192,13 @@ static void print(const struct replay *replay)
     printf("%7zu  %s\n         e.g. %s\n", replay->groups[i].count, replay->groups[i].what, replay->groups[i].example);
 }
 
-static bool load(struct replay *replay, const char *old, const char *new, struct err *err)
+static bool load(struct replay *replay, bool with_old, const char *old, const char *new, struct err *err)
 {
   struct rules_limits limits = site_default_rules_limits();
-  replay->old = ruleset_load(old, &limits, 1, err);
-  replay->new = replay->old == NULL ? NULL : ruleset_load(new, &limits, 2, err);
+  replay->event = must_alloc(sizeof *replay->event);
+  if (with_old && (replay->old = ruleset_load(old, &limits, 1, err)) == NULL)
+    return false;
+  replay->new = ruleset_load(new, &limits, 2, err);
   replay->json = replay->new == NULL ? NULL : json_new(err);
   replay->loop = replay->json == NULL ? NULL : loop_new(err);
   return replay->loop != NULL;
@@ -199,10 +213,120 @@ static bool play(struct replay *replay, const char *events, struct err *err)
     return false;
   loop_run(replay->loop, NULL, NULL);
   source_close(source);
-  if (replay->group_count > 1)
-    qsort(replay->groups, replay->group_count, sizeof *replay->groups, more_first);
   *err = replay->err;
   return err->kind == ERR_NONE;
+}
+
+/* ---- the daemon's log */
+
+static enum decision_kind kind_of(const char *text)
+{
+  for (int kind = DECISION_SHOW; kind <= DECISION_NEVER; kind++)
+    if (strcmp(decision_kind_str((enum decision_kind)kind), text) == 0)
+      return (enum decision_kind)kind;
+  return DECISION_CLEAR;
+}
+
+static struct decision read_decision(const struct value *view)
+{
+  struct decision decision = {
+      .kind = kind_of(value_get_text(view, "kind", "")),
+      .hold_ms = (int64_t)value_get_number(view, "hold_ms", 0),
+      .recheck_ms = CLOCK_NEVER};
+  if (!presence_parse(value_get_text(view, "session", ""), &decision.session))
+    decision.session = PRESENCE_NONE; /* "none" is the only other text */
+  if (!presence_parse(value_get_text(view, "preferred", ""), &decision.preferred))
+    decision.preferred = PRESENCE_NONE;
+  str_cut(decision.message, sizeof decision.message, value_get_text(view, "message", ""));
+  str_cut(decision.rule, sizeof decision.rule, value_get_text(view, "rule", ""));
+  return decision;
+}
+
+/* Decisions that time or a reload has changed are left out: there is one about each event. */
+static void take_row(struct replay *replay, const struct value *row)
+{
+  struct err err = ERR_INIT;
+  int64_t since_ms = 0;
+  if (value_get_bool(row, "again", false))
+    return;
+  if (!intake_read(value_get(row, "event"), 0, replay->event, &err) ||
+      !clock_parse_rfc3339(value_get_text(row, "since", ""), &since_ms)) {
+    err_add(&err, "decision %.0f", value_get_number(row, "key", 0));
+    on_bad_line(replay, &err);
+    return;
+  }
+  if (replay->old == NULL)
+    replay->decisions[0] = read_decision(value_get(row, "decision"));
+  take(replay, replay->event, since_ms);
+}
+
+/* From the running daemon, which holds the state file (store NULL), or from the file. */
+static bool read_page(
+    struct replay *replay, const char *control, struct store *store, int64_t after, struct values *values,
+    struct value **ret_list, struct err *err)
+{
+  if (store != NULL)
+    return service_read_decisions(store, replay->json, after, values, ret_list, err);
+  struct buf body;
+  struct value *answer = NULL;
+  char target[64];
+  int status = 0;
+  buf_init(&body, ANSWER_MAX);
+  snprintf(target, sizeof target, "/v1/decisions?after=%lld", (long long)after);
+  bool ok = control_ask(control, "GET", target, NULL, &status, &body, err) &&
+            json_parse(replay->json, buf_text(&body), body.length, values, &answer, err);
+  if (ok && status != 200)
+    ok = err_set(err, ERR_NET, "%s", value_get_text(answer, "detail", "the daemon refuses"));
+  buf_release(&body);
+  *ret_list = (struct value *)value_get(answer, "decisions");
+  return ok;
+}
+
+static bool play_rows(struct replay *replay, const char *control, struct store *store, struct err *err)
+{
+  int64_t after = 0;
+  for (;;) {
+    struct values values = {0};
+    struct value *list = NULL;
+    bool ok = read_page(replay, control, store, after, &values, &list, err);
+    size_t count = value_count(list);
+    for (size_t i = 0; ok && i < count; i++)
+      take_row(replay, value_at(list, i));
+    if (count > 0)
+      after = (int64_t)value_get_number(value_at(list, count - 1), "key", 0);
+    values_release(&values);
+    if (!ok)
+      return false;
+    if (count == 0)
+      break;
+  }
+  return after > 0 || err_set(
+                          err, ERR_CONFIG,
+                          "the decision log is empty; set DecisionLog=\"7d\" in config.xml and let the "
+                          "daemon run, or give --events FILE");
+}
+
+static bool play_log(struct replay *replay, struct err *err)
+{
+  struct site site;
+  if (!site_open(replay->cli, SITE_CONFIG, &site, err))
+    return false;
+  char *control = site_control_path(&site.config);
+  struct store *store = NULL;
+  bool ok = true;
+  if (control_find(control) == CONTROL_NO_DAEMON) {
+    if (access(site.config.state, F_OK) != 0) /* opening it would make it */
+      ok = err_set(
+          err, ERR_CONFIG, "%s: there is no state file yet; let the daemon run, or give --events FILE",
+          site.config.state);
+    else
+      ok = (store = store_open(site.config.state, site.account_ids, site.config.account_count, err)) != NULL;
+  }
+  ok = ok && play_rows(replay, control, store, err);
+  store_close(store);
+  free(control);
+  site_close(&site);
+  return ok;
 }
 
 int cli_replay(struct cli *cli)
@@ -213,16 +337,18 @@ int cli_replay(struct cli *cli)
   struct err err = ERR_INIT;
   if (!cli_no_more(cli, 0, 0))
     return EXIT_USAGE;
-  if (events == NULL || new == NULL) {
-    fprintf(
-        stderr, "presenced: replay: %s is missing; usage: presenced replay %s\n",
-        events == NULL ? "--events FILE" : "--rules NEW.lua", cli->usage);
+  if (new == NULL) {
+    fprintf(stderr, "presenced: replay: --rules NEW.lua is missing; usage: presenced replay %s\n", cli->usage);
     return EXIT_USAGE;
   }
   replay = must_alloc(sizeof *replay);
   replay->cli = cli;
   int exit_code = EXIT_DONE;
-  if (!load(replay, old, new, &err) || !play(replay, events, &err))
+  bool ok = load(replay, events != NULL || old != NULL, old, new, &err) &&
+            (events != NULL ? play(replay, events, &err) : play_log(replay, &err));
+  if (replay->group_count > 1)
+    qsort(replay->groups, replay->group_count, sizeof *replay->groups, more_first);
+  if (!ok)
     exit_code = cli_fail(&err);
   else if (cli->json)
     print_json(replay);
@@ -234,6 +360,7 @@ int cli_replay(struct cli *cli)
   json_free(replay->json);
   loop_free(replay->loop);
   free(replay->groups);
+  free(replay->event);
   free(replay);
   return exit_code;
 }

@@ -169,7 +169,7 @@ static bool start(struct daemon *daemon, const struct source_options *events, st
   if (daemon->reload == NULL)
     return false;
   char *path = site_control_path(config);
-  struct control_parts parts = {daemon->service, daemon->reload, daemon->policies, daemon->site.json};
+  struct control_parts parts = {daemon->service, daemon->store, daemon->reload, daemon->policies, daemon->site.json};
   daemon->control = control_open(daemon->loop, path, &parts, err);
   free(path);
   if (daemon->control == NULL)

@@ -54,6 +54,7 @@ struct config {
   int reload_max_changes;        /* 0: any number */
   int64_t request_timeout_ms;
   int64_t stop_timeout_ms;  /* how long the daemon may take to end */
+  int64_t decision_log_ms;  /* how long decisions are kept; 0: they are not */
   int64_t resume_within_ms; /* after a longer downtime what was said before counts no more; 0: always */
   int64_t decision_cpu_ms, load_cpu_ms;
   size_t decision_memory_bytes, load_memory_bytes;

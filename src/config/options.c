@@ -98,7 +98,9 @@ static const struct option options[] = {
         publisher, "ResumeWithin", OPTION_DURATION, P(resume_within_ms), "15m", "0s", "7d",
         "downtime after which states from before it count no more until their UCC sends an event; 0s: they always do"),
     LATER(publisher, "LogAgents", "how logs name agents"),
-    LATER(publisher, "DecisionLog", "how long decisions are kept"),
+    NUMBER(
+        publisher, "DecisionLog", OPTION_DURATION, P(decision_log_ms), "0s", "0s", "90d",
+        "how long the state file keeps what was decided, for replay; 0s: it does not"),
     LATER(publisher, "Forget", "when a silent agent is forgotten"),
     NUMBER(
         publisher, "ReloadMaxChanges", OPTION_INT, P(reload_max_changes), "0", "0", "1000000",

@@ -1,7 +1,7 @@
 /* What the files of this room share: service.c (the turn), pipeline.c (events and where an agent stands),
  * flight.c (its requests and their outcomes), identity.c (names and lookups), app.c (token, requests), learn.c (gate,
  * outages), status.c (views), tally.c (bounded counts by text), override.c and change.c (overrides; a change of the
- * rules). */
+ * rules), decisions.c (the decision log as values). */
 #ifndef SERVICE_INTERNAL_H
 #define SERVICE_INTERNAL_H
 

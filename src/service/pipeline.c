@@ -114,11 +114,33 @@ void pipeline_event_of(struct service *service, const struct contribution *contr
   values_release(&values);
 }
 
-static void tell_decision(const struct service *service, const struct event *event, int64_t since_ms)
+/* Into the log, and to whoever watches. `again`: the event is known already. */
+static void tell_decision(
+    struct service *service, const struct contribution *contribution, const struct event *event, bool again)
 {
   const struct service_watcher *watcher = &service->setup.watcher;
+  const struct decision *decision = &service->decision;
+  struct store_decision row = {
+      .decided_ms = service_now(service),
+      .again = again,
+      .agent = event->agent,
+      .ucc = contribution->ucc,
+      .state = contribution->state,
+      .reason = contribution->reason,
+      .attributes = contribution->attributes,
+      .at_ms = contribution->at_ms,
+      .since_ms = contribution->since_ms,
+      .kind = decision->kind,
+      .session = decision->session,
+      .preferred = decision->preferred,
+      .hold_ms = decision->hold_ms,
+      .message = decision->message,
+      .rule = decision->rule,
+      .place = decision->place,
+      .generation = decision->generation};
+  store_log_decision(service->setup.store, &row);
   if (watcher->on_decision != NULL)
-    watcher->on_decision(watcher->context, event, since_ms, &service->decision);
+    watcher->on_decision(watcher->context, event, contribution->since_ms, decision);
 }
 
 /* By the present rules, with its old `since`; time conditions look at `now`. */
@@ -128,7 +150,7 @@ static void decide_again(struct service *service, struct agent *agent, struct co
   if (!decide(service, agent, service->scratch, contribution->since_ms, now))
     return;
   if (change_differs(contribution, &service->decision))
-    tell_decision(service, service->scratch, contribution->since_ms);
+    tell_decision(service, contribution, service->scratch, true);
   if (contribution_apply(contribution, &service->decision, now)) /* after a start, hardly any */
     store_touch_contribution(service->setup.store, agent, contribution);
 }
@@ -215,7 +237,7 @@ enum service_taken service_event(struct service *service, const struct event *gi
   if (account == AGENT_NO_ACCOUNT)
     warn_unserved(service, event);
   else if (decide(service, agent, event, contribution->since_ms, event->at_ms)) {
-    tell_decision(service, event, contribution->since_ms);
+    tell_decision(service, contribution, event, false);
     contribution_apply(contribution, &service->decision, now);
   }
   override_notice_log_on(service, agent, contribution, before);

@@ -66,6 +66,8 @@ struct service *service_new(const struct service_setup *setup)
       remember(service, app, config->request_timeout_ms);
   }
   sched_init(&service->sched, service->app_count);
+  if (setup->store != NULL)
+    store_keep_decisions(setup->store, config->decision_log_ms);
   return service;
 }
 
@@ -375,7 +377,7 @@ const char *service_known_id(struct service *service, size_t account, const char
   if (service->setup.store == NULL || !str_copy(folded, sizeof folded, name))
     return NULL;
   const struct agent_name *known = store_name_find(service->setup.store, (int)account, str_trim(str_lower(folded)));
-  return known == NULL || *known->id == '\0' ? NULL : known->id;
+  return known == NULL || *known->agent->id == '\0' ? NULL : known->agent->id;
 }
 
 struct err service_token_trouble(const struct service *service, size_t account, bool *ret_final)

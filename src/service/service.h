@@ -124,6 +124,15 @@ struct value *service_status(struct service *service, bool with_agents, struct v
 /* The agent's object id, as far as it is known; NULL: not yet. */
 const char *service_known_id(struct service *service, size_t account, const char *name);
 
+/* A page of the decision log, behind the key `after`: a list of {key=, decided=, again=, since=, event={...},
+ * decision={kind=, session=, preferred=, hold_ms=, message=, rule=, place=, generation=}}; empty at its end. The event
+ * is one that intake_read() takes. Instants are RFC 3339 texts. Needs no service, so that a command can look into the
+ * file while no daemon runs. */
+enum { SERVICE_DECISIONS_PAGE = 500 };
+bool service_read_decisions(
+    struct store *store, struct json *json, int64_t after, struct values *values, struct value **ret_list,
+    struct err *err) MUST_CHECK;
+
 /* One request past the engine, under the account's token, gate and budget: for one-shot commands and scripts. on_done
  * is called once; a 401 was then retried once already. Where there are agents, theirs go first, and half of the budget
  * is left to them. */

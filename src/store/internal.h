@@ -1,4 +1,5 @@
-/* What the files of this room share: index.c (records in memory), rows.c (their rows), store.c (file, commit). */
+/* What the files of this room share: index.c (records in memory), rows.c (their rows), decisions.c (the decision log),
+ * store.c (file, commit). */
 #ifndef STORE_INTERNAL_H
 #define STORE_INTERNAL_H
 
@@ -26,6 +27,9 @@ enum statement {
   PUT_ALIVE,
   PUT_SILENT,
   DELETE_SILENT,
+  PUT_DECISION,
+  FORGET_DECISIONS,
+  GET_DECISIONS,
   BEGIN,
   COMMIT,
   STATEMENT_COUNT,
@@ -44,7 +48,8 @@ struct store {
   int64_t last_key;
   bool in_transaction;
   struct err failure; /* the first one; ERR_NONE while all is well */
-  int64_t forget_ids_at_ms;
+  int64_t forget_ids_at_ms, forget_decisions_at_ms;
+  int64_t keep_decisions_ms;
   size_t silent_count; /* contributions that are silent */
 };
 
@@ -57,8 +62,14 @@ void store_run(struct store *store, enum statement statement);
 /* What brings a file of version i to version i + 1; NULL-terminated. */
 extern const char *const store_schema[];
 extern const char *const store_sql[STATEMENT_COUNT];
+enum presence store_presence_of(const char *text);
+enum decision_kind store_kind_of(const char *text);
 void store_write_agent(struct store *store, struct agent *agent);
 bool store_load_rows(struct store *store, struct err *err) MUST_CHECK;
+
+/* decisions.c */
+/* Deletes what is too old, a slice at a time; within a transaction. */
+void store_forget_decisions(struct store *store, int64_t now);
 
 /* index.c: records in memory alone, for those that are read from their rows */
 void store_index_init(struct store *store);

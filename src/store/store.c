@@ -218,6 +218,8 @@ bool store_commit(struct store *store, int64_t now, struct err *err)
     store->forget_ids_at_ms = now + CLOCK_HOUR;
   }
   if (store->in_transaction)
+    store_forget_decisions(store, now);
+  if (store->in_transaction)
     store_run(store, COMMIT);
   store->in_transaction = false;
   if (store->failure.kind == ERR_NONE)

@@ -66,6 +66,34 @@ void store_set_alive(struct store *store, int64_t now);
 void store_silence_uccs(struct store *store);
 bool store_hear_ucc(struct store *store, const char *ucc);
 
+/* ---- the decision log (decisions.c) */
+
+enum { STORE_FORGET_AT_ONCE = 500 }; /* rows that one commit deletes */
+
+/* A row; texts are borrowed. */
+struct store_decision {
+  int64_t key; /* ascending */
+  int64_t decided_ms;
+  bool again; /* time or new rules have changed what was decided about the event */
+  const char *agent, *ucc, *state, *reason;
+  const char *attributes; /* JSON object */
+  int64_t at_ms, since_ms;
+  enum decision_kind kind;
+  enum presence session, preferred;
+  int64_t hold_ms;
+  const char *message, *rule, *place;
+  uint32_t generation;
+};
+
+/* For how long decisions are kept; 0: none is, and what there is goes. It goes with the commits, oldest first. */
+void store_keep_decisions(struct store *store, int64_t keep_ms);
+/* Becomes durable with the next commit. */
+void store_log_decision(struct store *store, const struct store_decision *decision);
+/* Those behind the key `after`, in order, until on_decision returns false. False: the file cannot be read. */
+bool store_read_decisions(
+    struct store *store, int64_t after, bool (*on_decision)(void *context, const struct store_decision *decision),
+    void *context, struct err *err) MUST_CHECK;
+
 bool store_commit(struct store *store, int64_t now, struct err *err) MUST_CHECK;
 
 #endif

@@ -179,7 +179,7 @@ static void override(struct sim *sim)
   size_t name = sim_roll(sim, SIM_NAMES);
   check_said(sim, name);
   struct service_override override = {
-      .session = sim_chance(sim, 0.5) ? SESSION_PRESENTING : SESSION_IN_A_CALL,
+      .presence = sim_chance(sim, 0.5) ? SESSION_PRESENTING : SESSION_IN_A_CALL,
       .hold_ms = 5 * CLOCK_MINUTE + sim_roll(sim, 3600000),
       .by = "sim"};
   struct err err = ERR_INIT;
@@ -191,7 +191,7 @@ static void override(struct sim *sim)
   }
   sim_say(sim, "%s is overridden", sim_name(name));
   must(service_override(sim->service, sim_name(name), &override, &err));
-  oracle_override(sim, name, override.session, override.hold_ms);
+  oracle_override(sim, name, override.presence, override.hold_ms);
 }
 
 static void resync(struct sim *sim)

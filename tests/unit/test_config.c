@@ -364,7 +364,7 @@ static void scripts_are_read(void **state)
 static void what_comes_later_is_refused_honestly(void **state)
 {
   (void)state;
-  static const char *const attributes[] = {"LogAgents", "DecisionLog", "Forget"};
+  static const char *const attributes[] = {"LogAgents", "Forget"};
   static const char *const elements[] = {"Listen", "Ucc"}, *const children[] = {"Credential", "Only", "Except"};
   char text[512], error[256];
   for (size_t i = 0; i < COUNT_OF(attributes); i++) {

@@ -245,6 +245,146 @@ static void test_private(void **state UNUSED)
   assert_int_equal(stat_of.st_mode & 0777, 0600);
 }
 
+/* ---- the decision log */
+
+static void log_decision(struct store *store, const char *agent, int64_t decided_ms)
+{
+  struct store_decision row = {
+      .decided_ms = decided_ms,
+      .again = true,
+      .agent = agent,
+      .ucc = "Voice",
+      .state = "NotReady",
+      .reason = "LUNCH",
+      .attributes = "{\"team\":\"B\"}",
+      .at_ms = NOW - 2,
+      .since_ms = NOW - 3,
+      .kind = DECISION_KEEP,
+      .session = SESSION_AWAY,
+      .preferred = PREFERRED_BUSY,
+      .hold_ms = 5,
+      .message = "m",
+      .rule = "r",
+      .place = "p:1",
+      .generation = 7};
+  store_log_decision(store, &row);
+}
+
+static struct found {
+  size_t count, most;
+  int64_t last;
+} found;
+
+static bool count_row(void *context UNUSED, const struct store_decision *row)
+{
+  assert_true(row->key > found.last);
+  found.last = row->key;
+  return ++found.count < found.most;
+}
+
+static size_t count_rows(struct store *store, int64_t after, size_t most)
+{
+  struct err err = ERR_INIT;
+  found = (struct found){.most = most, .last = after};
+  if (!store_read_decisions(store, after, count_row, NULL, &err))
+    fail_msg("%s", err.text);
+  return found.count;
+}
+
+static bool expect_row(void *context, const struct store_decision *row)
+{
+  assert_string_equal(row->agent, context);
+  assert_string_equal(row->ucc, "Voice");
+  assert_string_equal(row->state, "NotReady");
+  assert_string_equal(row->reason, "LUNCH");
+  assert_string_equal(row->attributes, "{\"team\":\"B\"}");
+  assert_string_equal(row->message, "m");
+  assert_string_equal(row->rule, "r");
+  assert_string_equal(row->place, "p:1");
+  assert_int_equal(row->decided_ms, NOW);
+  assert_int_equal(row->at_ms, NOW - 2);
+  assert_int_equal(row->since_ms, NOW - 3);
+  assert_int_equal(row->kind, DECISION_KEEP);
+  assert_int_equal(row->session, SESSION_AWAY);
+  assert_int_equal(row->preferred, PREFERRED_BUSY);
+  assert_int_equal(row->hold_ms, 5);
+  assert_int_equal(row->generation, 7);
+  assert_true(row->again);
+  return true;
+}
+
+static void test_decisions_are_logged(void **state UNUSED)
+{
+  static char name[] = "anna@contoso.com";
+  struct err err = ERR_INIT;
+  struct store *store = reopen(NULL, accounts, 2);
+  log_decision(store, name, NOW);
+  assert_int_equal(count_rows(store, 0, 10), 0); /* it is off */
+  store_keep_decisions(store, CLOCK_DAY);
+  log_decision(store, name, NOW);
+  store = reopen(store, accounts, 2);
+  assert_true(store_read_decisions(store, 0, expect_row, name, &err));
+  assert_int_equal(count_rows(store, 0, 10), 1);
+  store_keep_decisions(store, CLOCK_DAY);
+  for (int i = 0; i < 9; i++)
+    log_decision(store, name, NOW);
+  assert_int_equal(count_rows(store, 0, 4), 4);
+  assert_int_equal(count_rows(store, found.last, 10), 6);
+  assert_int_equal(count_rows(store, found.last, 10), 0);
+  store_close(store); /* what was not committed is not there */
+  store = reopen(NULL, accounts, 2);
+  assert_int_equal(count_rows(store, 0, 10), 1);
+  store_close(store);
+}
+
+static void commit_at(struct store *store, int64_t now)
+{
+  struct err err = ERR_INIT;
+  store_set_alive(store, now);
+  assert_true(store_commit(store, now, &err));
+}
+
+/* The oldest go with the commits, a slice each; nothing is done in between. */
+static void test_old_decisions_go(void **state UNUSED)
+{
+  struct store *store = reopen(NULL, accounts, 2);
+  store_keep_decisions(store, CLOCK_DAY);
+  for (int i = 0; i < 2 * STORE_FORGET_AT_ONCE + 200; i++)
+    log_decision(store, "old", NOW);
+  log_decision(store, "new", NOW + CLOCK_HOUR);
+  commit_at(store, NOW + CLOCK_HOUR);
+  assert_int_equal(count_rows(store, 0, 10000), 2 * STORE_FORGET_AT_ONCE + 201);
+  int64_t later = NOW + CLOCK_DAY + CLOCK_MINUTE;
+  static const size_t left[] = {STORE_FORGET_AT_ONCE + 201, 201, 1, 1};
+  for (size_t i = 0; i < COUNT_OF(left); i++) {
+    commit_at(store, later);
+    assert_int_equal(count_rows(store, 0, 10000), left[i]);
+  }
+  store_keep_decisions(store, 0); /* switched off: nothing stays */
+  commit_at(store, later + CLOCK_MINUTE);
+  assert_int_equal(count_rows(store, 0, 10000), 0);
+  store_close(store);
+}
+
+/* A file of the version before gets the table, and keeps what it has. */
+static void test_a_file_without_the_log(void **state UNUSED)
+{
+  struct err err = ERR_INIT;
+  struct store *store = reopen(NULL, accounts, 2);
+  store_set_gate(store, "app", NOW + 5);
+  assert_true(store_commit(store, NOW, &err));
+  store_close(store);
+  struct db *db = db_open(path, &err);
+  assert_true(db_exec(db, "DROP TABLE decisions; PRAGMA user_version=3", &err));
+  db_close(db);
+  store = reopen(NULL, accounts, 2);
+  assert_int_equal(store_gate(store, "app"), NOW + 5);
+  store_keep_decisions(store, CLOCK_DAY);
+  log_decision(store, "a", NOW);
+  assert_int_equal(count_rows(store, 0, 10), 1);
+  store_close(store);
+}
+
 static int set_up(void **state UNUSED)
 {
   snprintf(folder, sizeof folder, "/tmp/test_store.XXXXXX");
@@ -278,6 +418,9 @@ int main(void)
       TEST(test_gone_before_the_commit),
       TEST(test_second_instance),
       TEST(test_bad_files),
-      TEST(test_private)};
+      TEST(test_private),
+      TEST(test_decisions_are_logged),
+      TEST(test_old_decisions_go),
+      TEST(test_a_file_without_the_log)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

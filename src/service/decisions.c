@@ -1,0 +1,78 @@
+/* The decision log as values, a page at a time. */
+#include "adapters/json.h"
+#include "base/clock.h"
+#include "service/service.h"
+
+#include <string.h>
+
+enum { PAGE_BYTES = 1024 * 1024 }; /* of attributes: an event may be large */
+
+struct page {
+  struct json *json;
+  struct values *values;
+  struct value *list;
+  size_t bytes;
+};
+
+static void put_instant(struct values *values, struct value *map, const char *key, int64_t ms)
+{
+  char text[CLOCK_TEXT_SIZE];
+  value_set(values, map, key, value_string(values, clock_rfc3339(ms, text)));
+}
+
+static struct value *view_event(struct page *page, const struct store_decision *row)
+{
+  struct values *values = page->values;
+  struct value *event = value_map(values), *attributes = NULL;
+  struct err err = ERR_INIT;
+  value_set(values, event, "agent", value_string(values, row->agent));
+  value_set(values, event, "ucc", value_string(values, row->ucc));
+  value_set(values, event, "state", value_string(values, row->state));
+  if (*row->reason != '\0')
+    value_set(values, event, "reason", value_string(values, row->reason));
+  put_instant(values, event, "at", row->at_ms);
+  /* We have written it, so it is one; a file that somebody has edited is read without. */
+  if (json_parse(page->json, row->attributes, strlen(row->attributes), values, &attributes, &err))
+    value_set(values, event, "attributes", attributes);
+  return event;
+}
+
+static bool on_decision(void *context, const struct store_decision *row)
+{
+  struct page *page = context;
+  struct values *values = page->values;
+  struct value *view = value_map(values), *decision = value_map(values);
+  const struct {
+    const char *key, *text;
+  } texts[] = {
+      {"kind", decision_kind_str(row->kind)},
+      {"session", presence_str(row->session)},
+      {"preferred", presence_str(row->preferred)},
+      {"message", row->message},
+      {"rule", row->rule},
+      {"place", row->place}};
+  for (size_t i = 0; i < COUNT_OF(texts); i++)
+    value_set(values, decision, texts[i].key, value_string(values, texts[i].text));
+  value_set(values, decision, "hold_ms", value_number(values, (double)row->hold_ms));
+  value_set(values, decision, "generation", value_number(values, row->generation));
+  value_set(values, view, "key", value_number(values, (double)row->key));
+  put_instant(values, view, "decided", row->decided_ms);
+  value_set(values, view, "again", value_bool(values, row->again));
+  put_instant(values, view, "since", row->since_ms);
+  value_set(values, view, "event", view_event(page, row));
+  value_set(values, view, "decision", decision);
+  value_add(values, page->list, view);
+  page->bytes += strlen(row->attributes);
+  return value_count(page->list) < SERVICE_DECISIONS_PAGE && page->bytes < PAGE_BYTES;
+}
+
+bool service_read_decisions(
+    struct store *store, struct json *json, int64_t after, struct values *values, struct value **ret_list,
+    struct err *err)
+{
+  struct page page = {json, values, value_list(values), 0};
+  if (!store_read_decisions(store, after, on_decision, &page, err))
+    return false;
+  *ret_list = page.list;
+  return true;
+}

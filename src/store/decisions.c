@@ -1,0 +1,83 @@
+/* The decision log: what was decided about whom, for as long as DecisionLog says. Rows go straight into the turn's
+ * transaction; nothing of them is kept in memory. */
+#include "base/clock.h"
+#include "store/internal.h"
+
+#define FORGET_EVERY_MS CLOCK_MINUTE
+
+void store_keep_decisions(struct store *store, int64_t keep_ms)
+{
+  store->keep_decisions_ms = keep_ms;
+}
+
+void store_log_decision(struct store *store, const struct store_decision *decision)
+{
+  if (store->keep_decisions_ms == 0 || !store_begin(store))
+    return;
+  struct db_statement *put = store->statements[PUT_DECISION];
+  db_bind_int(put, 1, decision->decided_ms);
+  db_bind_int(put, 2, decision->again);
+  db_bind_text(put, 3, decision->agent);
+  db_bind_text(put, 4, decision->ucc);
+  db_bind_text(put, 5, decision->state);
+  db_bind_text(put, 6, decision->reason);
+  db_bind_text(put, 7, decision->attributes);
+  db_bind_int(put, 8, decision->at_ms);
+  db_bind_int(put, 9, decision->since_ms);
+  db_bind_text(put, 10, decision_kind_str(decision->kind));
+  db_bind_text(put, 11, presence_str(decision->session));
+  db_bind_text(put, 12, presence_str(decision->preferred));
+  db_bind_int(put, 13, decision->hold_ms);
+  db_bind_text(put, 14, decision->message);
+  db_bind_text(put, 15, decision->rule);
+  db_bind_text(put, 16, decision->place);
+  db_bind_int(put, 17, decision->generation);
+  store_run(store, PUT_DECISION);
+}
+
+/* A slice of the oldest rows at a time, so that no commit waits for a week to be deleted. */
+void store_forget_decisions(struct store *store, int64_t now)
+{
+  if (now < store->forget_decisions_at_ms && store->forget_decisions_at_ms <= now + FORGET_EVERY_MS)
+    return;
+  struct db_statement *forget = store->statements[FORGET_DECISIONS];
+  db_bind_int(forget, 1, now - store->keep_decisions_ms);
+  db_bind_int(forget, 2, STORE_FORGET_AT_ONCE);
+  store_run(store, FORGET_DECISIONS);
+  bool more = store->failure.kind == ERR_NONE && db_changes(store->db) == STORE_FORGET_AT_ONCE;
+  store->forget_decisions_at_ms = more ? now : now + FORGET_EVERY_MS;
+}
+
+bool store_read_decisions(
+    struct store *store, int64_t after, bool (*on_decision)(void *context, const struct store_decision *decision),
+    void *context, struct err *err)
+{
+  struct db_statement *get = store->statements[GET_DECISIONS];
+  enum db_row row;
+  bool more = true;
+  db_bind_int(get, 1, after);
+  while (more && (row = db_step(get, err)) == DB_ROW) {
+    struct store_decision decision = {
+        .key = db_int(get, 0),
+        .decided_ms = db_int(get, 1),
+        .again = db_int(get, 2) != 0,
+        .agent = db_text(get, 3),
+        .ucc = db_text(get, 4),
+        .state = db_text(get, 5),
+        .reason = db_text(get, 6),
+        .attributes = db_text(get, 7),
+        .at_ms = db_int(get, 8),
+        .since_ms = db_int(get, 9),
+        .kind = store_kind_of(db_text(get, 10)),
+        .session = store_presence_of(db_text(get, 11)),
+        .preferred = store_presence_of(db_text(get, 12)),
+        .hold_ms = db_int(get, 13),
+        .message = db_text(get, 14),
+        .rule = db_text(get, 15),
+        .place = db_text(get, 16),
+        .generation = (uint32_t)db_int(get, 17)};
+    more = on_decision(context, &decision);
+  }
+  db_reset(get);
+  return !more || row == DB_DONE;
+}
