@@ -375,7 +375,7 @@ static void test_a_file_without_the_log(void **state UNUSED)
   assert_true(store_commit(store, NOW, &err));
   store_close(store);
   struct db *db = db_open(path, &err);
-  assert_true(db_exec(db, "DROP TABLE decisions; PRAGMA user_version=3", &err));
+  assert_true(db_exec(db, "DROP TABLE decisions; PRAGMA user_version=4", &err));
   db_close(db);
   store = reopen(NULL, accounts, 2);
   assert_int_equal(store_gate(store, "app"), NOW + 5);
