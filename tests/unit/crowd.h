@@ -127,6 +127,7 @@ static void crowd_answer(const struct crowd_answer *answer)
       .body = body,
       .body_length = strlen(body),
       .retry_after = "",
+      .date = "",
       .request_id = "r",
       .content_type = "",
       .diagnostic = ""};
