@@ -2,6 +2,8 @@
 #include "base/must.h"
 #include "sched/sched.h"
 
+#define TOGETHER_MS 100
+
 void sched_budget_init(struct sched_budget *budget, size_t limit, int64_t window_ms, int64_t margin_ms)
 {
   must(limit > 0);
@@ -34,11 +36,24 @@ size_t sched_budget_used(struct sched_budget *budget, int64_t now)
   return budget->under_way + budget->done;
 }
 
-int64_t sched_budget_next(const struct sched_budget *budget)
+void sched_budget_waiting(struct sched_budget *budget, size_t waiting)
+{
+  budget->waiting = waiting;
+}
+
+static bool is_crowded(const struct sched_budget *budget)
 {
   size_t used = budget->under_way + budget->done;
-  if (used < budget->allowed)
-    return INT64_MIN;
+  return used + budget->waiting > budget->allowed && used >= budget->allowed / 2;
+}
+
+int64_t sched_budget_next(const struct sched_budget *budget, int64_t now)
+{
+  size_t used = budget->under_way + budget->done;
+  if (used < budget->allowed) { /* evenly, but several at a time: they can share a $batch */
+    bool early = is_crowded(budget) && budget->even_us > now * 1000;
+    return early ? budget->even_us / 1000 + TOGETHER_MS : INT64_MIN;
+  }
   size_t too_many = used - budget->allowed; /* this many more than one must leave the window */
   return too_many >= budget->done ? CLOCK_NEVER : done_at(budget, too_many) + budget->window_ms;
 }
@@ -46,7 +61,14 @@ int64_t sched_budget_next(const struct sched_budget *budget)
 void sched_budget_use(struct sched_budget *budget, int64_t now)
 {
   forget_old(budget, now);
+  int64_t behind_us = (now - TOGETHER_MS) * 1000; /* what was not used by then does not add up */
+  if (!is_crowded(budget))
+    budget->even_us = now * 1000;
+  else if (budget->even_us < behind_us)
+    budget->even_us = behind_us;
+  budget->even_us += budget->window_ms * 1000 / (int64_t)budget->allowed;
   budget->under_way++;
+  budget->waiting -= budget->waiting > 0;
 }
 
 void sched_budget_done(struct sched_budget *budget, int64_t now, bool arrived)
@@ -94,6 +116,7 @@ void sched_budget_shift(struct sched_budget *budget, int64_t by_ms)
   for (size_t i = 0; i < budget->done; i++)
     budget->done_ms[(budget->first + i) % budget->limit] += by_ms;
   budget->changed_ms += by_ms;
+  budget->even_us += by_ms * 1000;
 }
 
 int64_t sched_backoff(int attempts, int64_t base_ms, int64_t cap_ms, uint32_t random)

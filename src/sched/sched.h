@@ -102,7 +102,11 @@ struct agent *sched_first_reader(const struct sched *sched, size_t queue);
  *
  * We know when a request was sent and when its answer came; it arrived in between. So one that is under way counts as
  * if it arrived now, and one that is done as if it had arrived with its answer. That is exact however slow the way is,
- * and costs the time of an answer out of each window. */
+ * and costs the time of an answer out of each window.
+ *
+ * A burst comes back as a burst one window later, and so costs that time at its own rate. Where more is waiting than
+ * the window has room for, the second half of the window is therefore spent evenly: the burst is spread out, and what
+ * is lost stays small. */
 
 struct sched_budget {
   int64_t *done_ms; /* a ring of `limit` moments, in order */
@@ -110,13 +114,17 @@ struct sched_budget {
   size_t limit, allowed; /* allowed: less than the limit after a 429 */
   int64_t window_ms;
   int64_t changed_ms; /* `allowed` */
+  size_t waiting;
+  int64_t even_us; /* when the next one may go out where they are spread evenly */
 };
 
 /* margin_ms is added to the window, for the other side's clock. */
 void sched_budget_init(struct sched_budget *budget, size_t limit, int64_t window_ms, int64_t margin_ms);
 void sched_budget_release(struct sched_budget *budget);
-/* The earliest moment for one more; CLOCK_NEVER: not before an answer comes. */
-int64_t sched_budget_next(const struct sched_budget *budget);
+/* How many are waiting; each use is one less. */
+void sched_budget_waiting(struct sched_budget *budget, size_t waiting);
+/* The earliest moment for one more, at `now` or before it for at once; CLOCK_NEVER: not before an answer comes. */
+int64_t sched_budget_next(const struct sched_budget *budget, int64_t now);
 void sched_budget_use(struct sched_budget *budget, int64_t now);
 /* The answer came, or nothing will. arrived: false when it certainly did not reach the other side. */
 void sched_budget_done(struct sched_budget *budget, int64_t now, bool arrived);

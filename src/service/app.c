@@ -185,7 +185,7 @@ static struct list_node *waiting_list(struct app *app, enum graph_operation_kind
 bool app_open(const struct app *app, enum graph_operation_kind kind, int64_t now)
 {
   return has_token(app, now) && now >= closed_until(app) && has_room(app, kind) &&
-         now >= sched_budget_next(app_budget((struct app *)app, kind));
+         now >= sched_budget_next(app_budget((struct app *)app, kind), now);
 }
 
 static void go_out(struct app *app, struct request *request, int64_t now)
@@ -266,7 +266,7 @@ static int64_t next_aside(const struct app *app, int64_t now)
   enum graph_operation_kind kind = LIST_ENTRY(list_first(&app->asides), struct request, link)->operation.kind;
   if (!has_room(app, kind))
     return CLOCK_NEVER; /* the reply that makes room wakes us */
-  int64_t next = latest(closed_until(app), sched_budget_next(app_budget((struct app *)app, kind)));
+  int64_t next = latest(closed_until(app), sched_budget_next(app_budget((struct app *)app, kind), now));
   return has_share(app, kind, now) || next == CLOCK_NEVER ? next : latest(next, now + CLOCK_SECOND);
 }
 
@@ -456,10 +456,10 @@ int64_t app_next(const struct app *app, bool ready, int64_t now)
   int64_t open = closed_until(app), aside = next_aside(app, now);
   if (aside < next)
     next = aside;
-  if (lookups && latest(open, sched_budget_next(&app->lookups)) < next)
-    next = latest(open, sched_budget_next(&app->lookups));
-  if (presence && latest(open, sched_budget_next(&app->presence)) < next)
-    next = latest(open, sched_budget_next(&app->presence));
+  if (lookups && latest(open, sched_budget_next(&app->lookups, now)) < next)
+    next = latest(open, sched_budget_next(&app->lookups, now));
+  if (presence && latest(open, sched_budget_next(&app->presence, now)) < next)
+    next = latest(open, sched_budget_next(&app->presence, now));
   return next;
 }
 

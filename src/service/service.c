@@ -263,6 +263,8 @@ bool service_turn(struct service *service, struct err *err)
   if (service->setup.store != NULL)
     identity_turn(service, now);
   for (size_t i = 0; i < service->app_count; i++) {
+    const struct sched_queue *ready = &service->sched.queues[i];
+    sched_budget_waiting(&service->apps[i].presence, ready->changes.count + ready->refreshes.count);
     app_prepare(&service->apps[i], now);
     launch_ready(service, i, now);
     app_prepare_asides(&service->apps[i], now);

@@ -412,7 +412,7 @@ static void test_budget(void **state UNUSED)
   while (count < COUNT_OF(arrived)) {
     /* A burst goes out at once; each of it arrives at some time before the answers come. */
     size_t burst = 0;
-    for (; sched_budget_next(&budget) <= now && count + burst < COUNT_OF(arrived); burst++)
+    for (; sched_budget_next(&budget, now) <= now && count + burst < COUNT_OF(arrived); burst++)
       sched_budget_use(&budget, now);
     assert_true(burst > 0);
     for (size_t i = 0; i < burst; i++) {
@@ -421,12 +421,12 @@ static void test_budget(void **state UNUSED)
     }
     count += burst;
     if (sched_budget_used(&budget, now) == LIMIT && burst == LIMIT)
-      assert_true(sched_budget_next(&budget) == CLOCK_NEVER); /* an answer has to come first */
+      assert_true(sched_budget_next(&budget, now) == CLOCK_NEVER); /* an answer has to come first */
     now += ON_THE_WAY;
     for (size_t i = 0; i < burst; i++)
       sched_budget_done(&budget, now, true);
-    if (sched_budget_next(&budget) > now)
-      now = sched_budget_next(&budget);
+    if (sched_budget_next(&budget, now) > now)
+      now = sched_budget_next(&budget, now);
   }
   for (size_t i = LIMIT; i < count; i++)
     for (size_t j = i - LIMIT; j < i; j++) /* not in order within a burst */
@@ -447,7 +447,7 @@ static void test_budget_adapts(void **state UNUSED)
     sched_budget_done(&budget, NOW, true);
   sched_budget_narrow(&budget, NOW); /* 40 in the window were too many */
   assert_int_equal(budget.allowed, 30);
-  assert_int_equal(sched_budget_next(&budget), NOW + 30000);
+  assert_int_equal(sched_budget_next(&budget, NOW), NOW + 30000);
   sched_budget_widen(&budget, NOW + 29999);
   assert_int_equal(budget.allowed, 30);
   for (int i = 1; i <= 10; i++)
@@ -458,6 +458,37 @@ static void test_budget_adapts(void **state UNUSED)
   sched_budget_release(&budget);
 }
 
+/* More is waiting than fits: after half of it at once the rest is spread evenly, several at a time. */
+static void test_budget_is_spread(void **state UNUSED)
+{
+  struct sched_budget budget;
+  sched_budget_init(&budget, 300, 30000, 0);
+  int sent = 0;
+  for (int64_t now = NOW; now < NOW + 15000;) {
+    sched_budget_waiting(&budget, 10000);
+    int together = 0;
+    for (; sched_budget_next(&budget, now) <= now; together++) {
+      sched_budget_use(&budget, now);
+      sched_budget_done(&budget, now, true);
+    }
+    assert_true(now == NOW ? together == 150 || together == 151 : together <= 2);
+    sent += together;
+    int64_t next = sched_budget_next(&budget, now);
+    assert_true(next > now && next <= now + 200);
+    now = next;
+  }
+  assert_in_range(sent, 295, 300);
+  sched_budget_release(&budget);
+  /* What fits goes out at once. */
+  sched_budget_init(&budget, 300, 30000, 0);
+  sched_budget_waiting(&budget, 290);
+  for (sent = 0; sent < 290; sent++) {
+    assert_true(sched_budget_next(&budget, NOW) <= NOW);
+    sched_budget_use(&budget, NOW);
+  }
+  sched_budget_release(&budget);
+}
+
 /* What never reached the other side does not count; what may have reached it before a restart does. */
 static void test_budget_counts(void **state UNUSED)
 {
@@ -465,14 +496,14 @@ static void test_budget_counts(void **state UNUSED)
   sched_budget_init(&budget, 2, 30000, 0);
   sched_budget_use(&budget, NOW);
   sched_budget_use(&budget, NOW);
-  assert_true(sched_budget_next(&budget) == CLOCK_NEVER);
+  assert_true(sched_budget_next(&budget, NOW) == CLOCK_NEVER);
   sched_budget_done(&budget, NOW, false);
-  assert_true(sched_budget_next(&budget) <= NOW);
+  assert_true(sched_budget_next(&budget, NOW) <= NOW);
   sched_budget_done(&budget, NOW, false);
   sched_budget_assume(&budget, 5, NOW);
   assert_int_equal(sched_budget_used(&budget, NOW), 2);
   sched_budget_shift(&budget, -10000);
-  assert_int_equal(sched_budget_next(&budget), NOW + 20000);
+  assert_int_equal(sched_budget_next(&budget, NOW), NOW + 20000);
   sched_budget_release(&budget);
 }
 
@@ -499,6 +530,7 @@ int main(void)
       cmocka_unit_test(test_order),
       cmocka_unit_test(test_budget),
       cmocka_unit_test(test_budget_adapts),
+      cmocka_unit_test(test_budget_is_spread),
       cmocka_unit_test(test_budget_counts),
       cmocka_unit_test(test_backoff)};
   return cmocka_run_group_tests(tests, NULL, NULL);

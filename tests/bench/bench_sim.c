@@ -1,0 +1,566 @@
+/* The engine against the tenant's code in virtual time: what a day of 20,000 agents costs, and how well the budget is
+ * used: at shift start, after an outage, in steady state, under overload. See README.md. */
+#include "adapters/json.h"
+#include "base/clock.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "service/service.h"
+#include "sim.h"
+#include "tenant/tenant.h"
+
+#include <math.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LATENCY_MS 50 /* each way */
+#define WINDOW 30000
+
+static const char rules_text[] =
+    "ruleset {\n"
+    "  name = 'day',\n"
+    "  reasons = { LUNCH = teams.be_right_back { expires = '45m' }, COACH = teams.do_not_disturb { expires = '1h' } "
+    "},\n"
+    "  states = { Ready = teams.available, Talking = teams.in_a_call, WrapUp = teams.in_a_call { expires = '10m' },\n"
+    "    NotReady = teams.away, LoggedOff = clear },\n"
+    "}\n";
+
+/* A request on its way: first there, then back. */
+struct exchange {
+  struct heap_node due;
+  struct list_node link;
+  char method[8];
+  char *path, *query, *body, *authorization;
+  size_t length;
+  service_on_reply *on_reply;
+  void *context;
+  bool there, served;
+  struct visit visit;
+};
+
+/* An agent's working day. */
+struct worker {
+  struct heap_node due;
+  int state; /* of `states` */
+  int64_t since_ms, shift_ends_ms;
+  enum presence shown; /* what the tenant has */
+  int64_t stale_ms;    /* since when that is not what was said last; 0: it is */
+  enum presence said;
+};
+
+static struct bench {
+  char folder[64], state[96], rules[96];
+  struct config_account account;
+  struct config config;
+  struct wiped secret;
+  struct ruleset *ruleset;
+  struct json *json, *tenant_json;
+  struct store *store;
+  struct service *service;
+  struct tenant tenant;
+  struct seed seed;
+  int64_t now, wake_at;
+  struct heap network, workers;
+  struct list_node exchanges;
+  struct worker *crew;
+  int agents;
+  bool down; /* an outage: nothing gets through */
+  /* what the tenant saw */
+  int64_t *arrivals; /* of presence requests */
+  size_t arrived, room;
+  size_t events, requests;
+  int64_t oldest_ms; /* the oldest presence that was replaced */
+} bench;
+
+static void fail(const char *what, const struct err *err)
+{
+  fprintf(stderr, "bench_sim: %s%s%s\n", what, err == NULL ? "" : ": ", err == NULL ? "" : err->text);
+  exit(1);
+}
+
+static double cpu_seconds(void)
+{
+  struct timespec at;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &at);
+  return (double)at.tv_sec + (double)at.tv_nsec / 1e9;
+}
+
+static int64_t exponential(double mean_ms)
+{
+  return 1 + (int64_t)(-log(1 - seed_unit(&bench.seed)) * mean_ms);
+}
+
+/* ---- ports */
+
+static void exchange_free(struct exchange *exchange)
+{
+  if (exchange->served) {
+    tenant_answered(&bench.tenant, &exchange->visit);
+    visit_release(&exchange->visit);
+  }
+  heap_remove(&bench.network, &exchange->due);
+  list_remove(&exchange->link);
+  free(exchange->path);
+  free(exchange->query);
+  free(exchange->body);
+  free(exchange->authorization);
+  free(exchange);
+}
+
+static void *port_send(
+    void *context UNUSED, const struct graph_request *request, const struct wiped *bearer,
+    const char *client_request_id UNUSED, bool fresh UNUSED, service_on_reply *on_reply, void *reply_context)
+{
+  struct exchange *exchange = must_alloc(sizeof *exchange);
+  const char *path = strchr(request->url + strlen("https://"), '/'), *query = strchr(path, '?');
+  exchange->path = must_strdup(path);
+  exchange->query = must_strdup(query == NULL ? "" : query + 1);
+  if (query != NULL)
+    exchange->path[query - path] = '\0';
+  must(str_copy(exchange->method, sizeof exchange->method, request->method));
+  exchange->body = must_strdup(buf_text(&request->body));
+  exchange->length = request->body.length;
+  exchange->on_reply = on_reply;
+  exchange->context = reply_context;
+  if (bearer != NULL) {
+    struct buf text;
+    buf_init(&text, 8192);
+    buf_addf(&text, "Bearer %s", wiped_text(bearer));
+    exchange->authorization = must_strdup(buf_text(&text));
+    buf_release(&text);
+  }
+  list_add_tail(&bench.exchanges, &exchange->link);
+  heap_put(&bench.network, &exchange->due, bench.now + LATENCY_MS);
+  bench.requests++;
+  return exchange;
+}
+
+static void port_cancel(void *context UNUSED, void *exchange)
+{
+  exchange_free(exchange);
+}
+
+static void port_wake_at(void *context UNUSED, int64_t at_ms)
+{
+  bench.wake_at = at_ms;
+}
+
+static int64_t port_now(void *context UNUSED)
+{
+  return bench.now;
+}
+
+static void port_random(void *context UNUSED, void *bytes, size_t length)
+{
+  for (size_t i = 0; i < length; i++)
+    ((unsigned char *)bytes)[i] = (unsigned char)seed_next(&bench.seed);
+}
+
+/* ---- the network */
+
+static const char *header_of(const struct visit *visit, const char *name)
+{
+  for (size_t i = 0; i < visit->header_count; i++)
+    if (strcmp(visit->headers[i].name, name) == 0)
+      return visit->headers[i].value;
+  return "";
+}
+
+static void arrive(struct exchange *exchange)
+{
+  struct tenant_call call = {
+      .method = exchange->method,
+      .path = exchange->path,
+      .query = exchange->query,
+      .body = exchange->body,
+      .body_length = exchange->length,
+      .authorization = exchange->authorization,
+      .content_type = exchange->authorization == NULL ? "application/x-www-form-urlencoded" : "application/json"};
+  exchange->there = true;
+  if (!bench.down) {
+    tenant_serve(&bench.tenant, &call, bench.now, &exchange->visit);
+    exchange->served = true;
+  }
+  heap_put(&bench.network, &exchange->due, bench.now + LATENCY_MS);
+}
+
+static void come_back(struct exchange *exchange)
+{
+  struct graph_reply reply = {
+      .sent = false,
+      .failure = "no connection",
+      .body = "",
+      .retry_after = "",
+      .date = "",
+      .request_id = "",
+      .content_type = "",
+      .diagnostic = ""};
+  if (exchange->served) {
+    const struct visit *visit = &exchange->visit;
+    reply.sent = true;
+    reply.status = visit->status;
+    reply.body = buf_text(&visit->body);
+    reply.body_length = visit->body.length;
+    reply.retry_after = header_of(visit, "Retry-After");
+    reply.content_type = header_of(visit, "Content-Type");
+    tenant_answered(&bench.tenant, &exchange->visit);
+  }
+  service_on_reply *on_reply = exchange->on_reply;
+  void *context = exchange->context;
+  on_reply(context, &reply);
+  exchange_free(exchange);
+}
+
+static void note_shown(const struct person *person)
+{
+  int number;
+  if (sscanf(person->upn, "agent%d@", &number) != 1 || number < 1 || number > bench.agents)
+    return;
+  struct worker *worker = &bench.crew[number - 1];
+  worker->shown = PRESENCE_NONE;
+  if (person->has_app)
+    (void)presence_parse_pair(
+        PLANE_SESSION, availability_str(person->app.availability), person->app.activity, &worker->shown);
+  if (worker->stale_ms != 0 && worker->shown == worker->said) {
+    if (bench.now - worker->stale_ms > bench.oldest_ms)
+      bench.oldest_ms = bench.now - worker->stale_ms;
+    worker->stale_ms = 0;
+  }
+}
+
+static void on_visit(void *context UNUSED, const struct visit *visit)
+{
+  if (*visit->operation == '\0' || strcmp(visit->operation, "token") == 0 || strcmp(visit->operation, "lookup") == 0 ||
+      strcmp(visit->operation, "$batch") == 0)
+    return;
+  if (bench.arrived == bench.room) {
+    bench.room = bench.room == 0 ? 65536 : 2 * bench.room;
+    bench.arrivals = must_realloc(bench.arrivals, bench.room * sizeof *bench.arrivals);
+  }
+  bench.arrivals[bench.arrived++] = visit->now;
+  const struct person *person = directory_by_upn(bench.tenant.directory, visit->user);
+  if (person != NULL)
+    note_shown(person);
+}
+
+/* ---- contact centre */
+
+static const struct {
+  const char *state, *reason;
+  enum presence session;
+} states[] = {{"LoggedOff", "", PRESENCE_NONE},    {"Ready", "", SESSION_AVAILABLE},
+              {"Talking", "", SESSION_IN_A_CALL},  {"WrapUp", "", SESSION_IN_A_CALL},
+              {"NotReady", "LUNCH", SESSION_AWAY}, {"NotReady", "COACH", SESSION_AWAY}};
+enum { OFF, READY, TALKING, WRAP_UP, LUNCH, COACH };
+
+static void say(int number, int state)
+{
+  static struct event event;
+  struct worker *worker = &bench.crew[number];
+  event.at_ms = bench.now;
+  snprintf(event.agent, sizeof event.agent, "agent%03d@contoso.com", number + 1);
+  must(str_copy(event.state, sizeof event.state, states[state].state));
+  must(str_copy(event.reason, sizeof event.reason, states[state].reason));
+  must(str_copy(event.ucc, sizeof event.ucc, "voice"));
+  must(service_event(bench.service, &event, false) == SERVICE_ACCEPTED);
+  bench.events++;
+  worker->state = state;
+  worker->said = states[state].session;
+  if (worker->said == worker->shown)
+    worker->stale_ms = 0;
+  else if (worker->stale_ms == 0)
+    worker->stale_ms = bench.now;
+}
+
+/* One call after the other, a lunch, some coaching; six calls an hour. */
+static void work(struct worker *worker)
+{
+  int number = (int)(worker - bench.crew), next = READY;
+  double stay_ms = 4.5 * CLOCK_MINUTE;
+  if (bench.now >= worker->shift_ends_ms) {
+    say(number, OFF);
+    return;
+  }
+  if (worker->state == READY) {
+    next = TALKING;
+  } else if (worker->state == TALKING) {
+    next = WRAP_UP;
+    stay_ms = 1.0 * CLOCK_MINUTE;
+  } else if (worker->state == WRAP_UP && seed_unit(&bench.seed) < 0.04) {
+    next = seed_unit(&bench.seed) < 0.5 ? LUNCH : COACH;
+    stay_ms = 25.0 * CLOCK_MINUTE;
+  }
+  say(number, next);
+  heap_put(&bench.workers, &worker->due, bench.now + exponential(stay_ms));
+}
+
+/* ---- time */
+
+static void turn(void)
+{
+  struct err err = ERR_INIT;
+  if (!service_turn(bench.service, &err))
+    fail("service_turn", &err);
+}
+
+static void pass(int64_t until)
+{
+  for (;;) {
+    const struct heap_node *network = heap_first(&bench.network), *worker = heap_first(&bench.workers);
+    int64_t next = bench.wake_at;
+    if (network != NULL && network->at_ms < next)
+      next = network->at_ms;
+    if (worker != NULL && worker->at_ms < next)
+      next = worker->at_ms;
+    if (next > until)
+      break;
+    if (next > bench.now)
+      bench.now = next;
+    for (struct heap_node *node; (node = heap_first(&bench.network)) != NULL && node->at_ms <= bench.now;) {
+      struct exchange *exchange = LIST_ENTRY(node, struct exchange, due);
+      if (exchange->there)
+        come_back(exchange);
+      else
+        arrive(exchange);
+    }
+    for (struct heap_node *node; (node = heap_first(&bench.workers)) != NULL && node->at_ms <= bench.now;) {
+      heap_remove(&bench.workers, node);
+      work(LIST_ENTRY(node, struct worker, due));
+    }
+    turn();
+  }
+  bench.now = until;
+}
+
+/* ---- a world for each figure */
+
+static void begin(int agents, int requests_per_30s)
+{
+  struct err err = ERR_INIT;
+  static char *domains[] = {(char *)"contoso.com"};
+  static const char *ids[] = {"contoso.com"};
+  bench = (struct bench){.agents = agents, .now = SIM_START, .seed = {42}};
+  snprintf(bench.folder, sizeof bench.folder, "/dev/shm/bench_sim.XXXXXX");
+  if (mkdtemp(bench.folder) == NULL)
+    fail("/dev/shm cannot be written", NULL);
+  snprintf(bench.state, sizeof bench.state, "%s/state.db", bench.folder);
+  snprintf(bench.rules, sizeof bench.rules, "%s/rules.lua", bench.folder);
+  FILE *file = fopen(bench.rules, "w");
+  if (file == NULL || fputs(rules_text, file) < 0 || fclose(file) != 0)
+    fail("the rules cannot be written", NULL);
+  struct rules_limits limits = {10000, 60000, (size_t)64 << 20, (size_t)64 << 20};
+  if ((bench.ruleset = ruleset_load(bench.rules, &limits, 1, &err)) == NULL)
+    fail("rules", &err);
+  bench.json = json_new(&err);
+  bench.tenant_json = json_new(&err);
+  list_init(&bench.exchanges);
+  struct tenant_setup setup = {
+      .token_life_s = 3599,
+      .requests_per_30s = requests_per_30s,
+      .presence_role = true,
+      .user_role = true,
+      .on_visit = on_visit};
+  must(str_copy(setup.address, sizeof setup.address, "https://graph.example"));
+  must(str_copy(setup.secret, sizeof setup.secret, "secret"));
+  seed_guid(1, "client", setup.client_id);
+  seed_guid(1, "tenant", setup.tenant_id);
+  tenant_init(&bench.tenant, &setup, bench.tenant_json, 1);
+  directory_populate(bench.tenant.directory, agents, 1);
+  wiped_set(&bench.secret, "secret", 6);
+  bench.account = (struct config_account){
+      .id = domains[0],
+      .client_id = bench.tenant.setup.client_id,
+      .tenant_id = bench.tenant.setup.tenant_id,
+      .domains = domains,
+      .domain_count = 1,
+      .authority = bench.tenant.setup.address,
+      .graph = bench.tenant.setup.address,
+      .requests_per_30_seconds = requests_per_30s,
+      .lookups_per_10_seconds = 3500,
+      .lease_ms = CLOCK_HOUR};
+  bench.config = (struct config){
+      .accounts = &bench.account, .account_count = 1, .connections = 32, .request_timeout_ms = 30 * CLOCK_SECOND};
+  if ((bench.store = store_open(bench.state, ids, 1, &err)) == NULL)
+    fail("store", &err);
+  struct service_setup service = {
+      .config = &bench.config,
+      .secrets = &bench.secret,
+      .rulesets = &bench.ruleset,
+      .store = bench.store,
+      .json = bench.json,
+      .ports = {NULL, port_send, port_cancel, port_wake_at, port_now, port_random, port_now}};
+  bench.service = service_new(&service);
+  service_start(bench.service);
+  bench.crew = must_alloc((size_t)agents * sizeof *bench.crew);
+  turn();
+}
+
+static void end(void)
+{
+  static const char *const names[] = {"state.db", "state.db-wal", "state.db-shm", "rules.lua"};
+  if (bench.tenant.counters.throttled > 0)
+    printf("  THROTTLED %lld times\n", (long long)bench.tenant.counters.throttled);
+  service_free(bench.service);
+  store_close(bench.store);
+  while (!list_empty(&bench.exchanges))
+    exchange_free(LIST_ENTRY(list_first(&bench.exchanges), struct exchange, link));
+  ruleset_free(bench.ruleset);
+  tenant_release(&bench.tenant);
+  json_free(bench.json);
+  json_free(bench.tenant_json);
+  wiped_release(&bench.secret);
+  heap_release(&bench.network);
+  heap_release(&bench.workers);
+  free(bench.crew);
+  free(bench.arrivals);
+  for (size_t i = 0; i < COUNT_OF(names); i++) {
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", bench.folder, names[i]);
+    (void)unlink(path);
+  }
+  (void)rmdir(bench.folder);
+}
+
+/* ---- figures */
+
+static void day(int agents)
+{
+  begin(agents, 10000);
+  double from = cpu_seconds();
+  for (int i = 0; i < agents; i++) {
+    struct worker *worker = &bench.crew[i];
+    /* Three shifts, most of them by day, each beginning within a quarter of an hour. */
+    double share = seed_unit(&bench.seed);
+    int64_t hour = share < 0.6 ? 8 : share < 0.85 ? 14 : 22;
+    int64_t start_ms = SIM_START + hour * CLOCK_HOUR + (int64_t)(seed_next(&bench.seed) % (15 * CLOCK_MINUTE));
+    worker->shift_ends_ms = start_ms + 8 * CLOCK_HOUR;
+    heap_put(&bench.workers, &worker->due, start_ms);
+  }
+  pass(SIM_START + 24 * CLOCK_HOUR);
+  printf(
+      "a day of %d agents: %zu events, %zu presence requests in %zu exchanges: %.1f s of one core\n", agents,
+      bench.events, bench.arrived, bench.requests, cpu_seconds() - from);
+  end();
+}
+
+/* Until nobody differs any more, beside what the budget alone would take. */
+static void converge(const char *what, int agents, int requests_per_30s, size_t first_request, int64_t from_ms)
+{
+  while (service_rest(bench.service).differ > 0)
+    pass(bench.now + 100);
+  int64_t last_ms = bench.arrivals[bench.arrived - 1];
+  size_t count = bench.arrived - first_request;
+  double theory_s = (double)count / requests_per_30s * 30, took_s = (double)(last_ms - from_ms) / 1000;
+  printf(
+      "%s: %d agents, %zu requests, %.1f s; operations / budget %.1f s: %.3f of it\n", what, agents, count, took_s,
+      theory_s, took_s / theory_s);
+}
+
+static void shift_start(int agents, int requests_per_30s)
+{
+  begin(agents, requests_per_30s);
+  for (int i = 0; i < agents; i++)
+    say(i, OFF);
+  turn();
+  pass(bench.now + 5 * CLOCK_MINUTE); /* everybody is known by then */
+  size_t first = bench.arrived;
+  int64_t from_ms = bench.now;
+  for (int i = 0; i < agents; i++)
+    say(i, TALKING);
+  turn();
+  converge("shift start", agents, requests_per_30s, first, from_ms);
+  /* Nothing gets through for an hour, meanwhile all change. */
+  bench.down = true;
+  pass(bench.now + CLOCK_MINUTE);
+  for (int i = 0; i < agents; i++)
+    say(i, LUNCH);
+  turn();
+  pass(bench.now + CLOCK_HOUR / 2);
+  bench.down = false;
+  first = bench.arrived;
+  from_ms = bench.now;
+  converge("after an outage", agents, requests_per_30s, first, from_ms);
+  end();
+}
+
+static void steady(int agents, int requests_per_30s)
+{
+  begin(agents, requests_per_30s);
+  for (int i = 0; i < agents; i++)
+    say(i, READY);
+  turn();
+  pass(bench.now + 30 * CLOCK_MINUTE);
+  int64_t lapses = 0, looks = 0;
+  for (int64_t until = bench.now + CLOCK_HOUR; bench.now < until; pass(bench.now + CLOCK_SECOND))
+    for (struct list_node *node = bench.tenant.directory->people.next; node != &bench.tenant.directory->people;
+         node = node->next) {
+      const struct person *person = LIST_ENTRY(node, struct person, node);
+      looks += person->has_app;
+      lapses += person->has_app && bench.now - person->app.set_ms > 5 * CLOCK_MINUTE;
+    }
+  printf(
+      "steady state: %d agents Available for an hour at %d per 30 s (budget x 270 s = %d, of which %.1f %%): %lld of "
+      "%lld looks at them find one faded\n",
+      agents, requests_per_30s, requests_per_30s * 9, agents * 100.0 / (requests_per_30s * 9), (long long)lapses,
+      (long long)looks);
+  end();
+}
+
+static void overload(int agents, int requests_per_30s, double times)
+{
+  begin(agents, requests_per_30s);
+  for (int i = 0; i < agents; i++)
+    say(i, TALKING);
+  turn();
+  pass(bench.now + 20 * CLOCK_MINUTE);
+  int64_t from_ms = bench.now + 5 * CLOCK_MINUTE, until_ms = from_ms + CLOCK_HOUR;
+  double per_second = times * requests_per_30s / 30;
+  bench.oldest_ms = 0;
+  double due = 0;
+  while (bench.now < until_ms) {
+    for (due += per_second / 10; due >= 1; due--) {
+      int number = (int)(seed_next(&bench.seed) % (uint64_t)bench.agents);
+      say(number, bench.crew[number].state == READY ? TALKING : READY);
+    }
+    turn();
+    if (bench.now < from_ms)
+      bench.oldest_ms = 0;
+    pass(bench.now + 100);
+  }
+  size_t least = SIZE_MAX, first = 0, last = 0;
+  for (int64_t at = from_ms; at + WINDOW <= until_ms; at += 1000) {
+    while (first < bench.arrived && bench.arrivals[first] < at)
+      first++;
+    while (last < bench.arrived && bench.arrivals[last] < at + WINDOW)
+      last++;
+    if (last - first < least)
+      least = last - first;
+  }
+  double bound_s = (double)agents / requests_per_30s * 30;
+  printf(
+      "overload: %d agents, %.0f times what %d per 30 s carry, for an hour: at least %.1f %% of the budget in any 30 "
+      "s; "
+      "the oldest presence %.1f s, agents / budget %.1f s: %.3f of it\n",
+      agents, times, requests_per_30s, (double)least * 100 / requests_per_30s, (double)bench.oldest_ms / 1000, bound_s,
+      (double)bench.oldest_ms / 1000 / bound_s);
+  end();
+}
+
+int main(int argc, char **argv)
+{
+  const char *only = argc > 1 ? argv[1] : "";
+  disk_install();
+  log_init(LOG_LEVEL_ERROR, 0);
+  if (*only == '\0' || strcmp(only, "converge") == 0)
+    shift_start(9000, 1500);
+  if (*only == '\0' || strcmp(only, "steady") == 0)
+    steady(12825, 1500);
+  if (*only == '\0' || strcmp(only, "overload") == 0)
+    overload(6000, 1500, 10);
+  if (*only == '\0' || strcmp(only, "day") == 0)
+    day(20000);
+  return 0;
+}
