@@ -14,6 +14,14 @@ static double seconds(clockid_t clock)
   return (double)at.tv_sec + (double)at.tv_nsec / 1e9;
 }
 
+/* Of the processor's seconds, those that the kernel took. */
+static double kernel_seconds(void)
+{
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6;
+}
+
 static double per_agent(size_t before, int agents)
 {
   return ((double)crowd_heap() - (double)before) / agents;
@@ -39,12 +47,13 @@ static void measure_rest(
   size_t heap = start(requests_per_30_seconds, CROWD_AT_ONCE);
   crowd_pass(first_ms);
   crowd.requests = 0;
-  double begin = seconds(CLOCK_PROCESS_CPUTIME_ID);
+  double begin = seconds(CLOCK_PROCESS_CPUTIME_ID), kernel = kernel_seconds();
   crowd_pass(ms);
   double used = seconds(CLOCK_PROCESS_CPUTIME_ID) - begin, of = (double)ms / 1000;
+  kernel = kernel_seconds() - kernel;
   printf(
-      "  at rest, %-15s %8.2f %% of a core, for %zu requests in %.0f minutes (%.1f per second)\n", what,
-      used * 100 / of, crowd.requests, of / 60, (double)crowd.requests / of);
+      "  at rest, %-15s %8.2f %% of a core (%.2f in the kernel), for %zu requests in %.0f minutes (%.1f per second)\n",
+      what, used * 100 / of, kernel * 100 / of, crowd.requests, of / 60, (double)crowd.requests / of);
   if (crowd_heap() > heap + heap / 20)
     crowd_end("memory grows at rest", NULL);
   crowd_stop();
