@@ -67,7 +67,8 @@ struct contribution {
   bool is_override : 1;          /* see AGENT_OVERRIDE */
   bool chosen : 1;               /* by the ruleset's own merge; with none of the agent's, the rank decides */
   bool silent : 1;               /* from before a long downtime: it does not count until its UCC sends an event */
-  bool dirty : 1;                /* the store's */
+  bool dirty : 1;                /* the store's ... */
+  bool pending_stored : 1;       /* ... there is a row of `pending` */
 };
 
 /* What Graph has of one slot, as far as we know. */

@@ -62,7 +62,12 @@ const char *const store_sql[STATEMENT_COUNT] = {
         "INSERT INTO contributions VALUES(?,?,?,?,?,?,?,?,?) ON CONFLICT(agent, ucc) DO UPDATE SET name=excluded.name,"
         " state=excluded.state, reason=excluded.reason, attributes=excluded.attributes, at=excluded.at,"
         " since=excluded.since, recheck=excluded.recheck",
-    [PUT_STAND] = "INSERT OR REPLACE INTO stands VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [PUT_STAND] =
+        "INSERT INTO stands VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(agent, ucc, waits) DO UPDATE SET"
+        " due=excluded.due, kind=excluded.kind, session=excluded.session, preferred=excluded.preferred,"
+        " start=excluded.start, hold=excluded.hold, after_session=excluded.after_session,"
+        " after_preferred=excluded.after_preferred, after_hold=excluded.after_hold, message=excluded.message,"
+        " rule=excluded.rule, place=excluded.place, generation=excluded.generation",
     [DELETE_PENDING] = "DELETE FROM stands WHERE agent=? AND ucc=? AND waits=1",
     [DELETE_CONTRIBUTION] = "DELETE FROM contributions WHERE agent=? AND ucc=?",
     [PUT_NAME] = "INSERT OR REPLACE INTO names VALUES(?,?,?,?,?,?,?)",
@@ -116,7 +121,7 @@ static void write_stand(
   store_run(store, PUT_STAND);
 }
 
-static void write_contribution(struct store *store, const struct agent *agent, const struct contribution *c)
+static void write_contribution(struct store *store, const struct agent *agent, struct contribution *c)
 {
   struct db_statement *put = store->statements[PUT_CONTRIBUTION];
   db_bind_int(put, 1, agent->key);
@@ -132,7 +137,9 @@ static void write_contribution(struct store *store, const struct agent *agent, c
   write_stand(store, agent, c->ucc, &c->stand, false, 0);
   if (c->pending_ms != CLOCK_NEVER) {
     write_stand(store, agent, c->ucc, &c->pending, true, c->pending_ms);
-  } else {
+    c->pending_stored = true;
+  } else if (c->pending_stored) {
+    c->pending_stored = false;
     db_bind_int(store->statements[DELETE_PENDING], 1, agent->key);
     db_bind_text(store->statements[DELETE_PENDING], 2, c->ucc);
     store_run(store, DELETE_PENDING);
@@ -303,6 +310,7 @@ static void read_stand(struct store *store UNUSED, struct agent *agent, struct d
   str_cut(decision.place, sizeof decision.place, db_text(row, 14));
   bool waits = db_int(row, 2) != 0;
   struct stand *stand = waits ? &c->pending : &c->stand;
+  c->pending_stored = c->pending_stored || waits;
   if (waits)
     c->pending_ms = db_int(row, 3);
   shared_release(stand->answer);

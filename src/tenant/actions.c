@@ -211,7 +211,7 @@ void action_serve(
   if (fault != NULL && visit_suffer(visit, &tenant->faults, fault))
     return;
   struct values values = {0};
-  struct value *body;
+  const struct value *body;
   if (guard_json_body(tenant, visit, &values, &body)) {
     struct person *person = guard_person(tenant, visit, user);
     if (person != NULL && actions[kind].apply(tenant, visit, person, body)) {

@@ -57,6 +57,7 @@ static bool read_part(struct visit *visit, const struct value *from, struct part
       .query = part->query,
       .body = buf_text(&part->body),
       .body_length = part->body.length,
+      .parsed = value_is(body, VALUE_MAP) ? body : NULL,
       .content_type = content_type_of(value_get(from, "headers")),
       .user_agent = visit->call->user_agent};
   return true;
@@ -161,7 +162,7 @@ void batch_serve(struct tenant *tenant, struct visit *visit, const struct issued
   if (fault != NULL && !throttled && visit_suffer(visit, &tenant->faults, fault))
     return;
   struct values values = {0};
-  struct value *body;
+  const struct value *body;
   struct part *parts = must_alloc(VISIT_PARTS_MAX * sizeof *parts);
   size_t count;
   if (guard_json_body(tenant, visit, &values, &body) && read_parts(visit, body, parts, &count)) {

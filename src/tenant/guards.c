@@ -23,7 +23,7 @@ bool guard_presence(struct tenant *tenant, struct visit *visit, const struct iss
   return false;
 }
 
-bool guard_json_body(struct tenant *tenant, struct visit *visit, struct values *values, struct value **ret_body)
+bool guard_json_body(struct tenant *tenant, struct visit *visit, struct values *values, const struct value **ret_body)
 {
   const char *type = visit->call->content_type;
   if (type == NULL) {
@@ -36,6 +36,10 @@ bool guard_json_body(struct tenant *tenant, struct visit *visit, struct values *
   if (!str_equal_fold(str_trim(media_type), "application/json")) {
     visit_graph_error(visit, 415, "UnsupportedMediaType", "The content type is not supported; use application/json.");
     return false;
+  }
+  if (visit->call->parsed != NULL) {
+    *ret_body = visit->call->parsed;
+    return true;
   }
   struct err err = ERR_INIT;
   struct value *body;

@@ -71,7 +71,7 @@ void read_many(struct tenant *tenant, struct visit *visit, const struct issued_t
   if (!guard_presence(tenant, visit, token))
     return;
   struct values values = {0};
-  struct value *body;
+  const struct value *body;
   if (guard_json_body(tenant, visit, &values, &body)) {
     struct value *answer = value_map(&values), *list = value_list(&values);
     if (add_presences(tenant, visit, value_get(body, "ids"), &values, list)) {

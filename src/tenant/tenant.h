@@ -109,7 +109,7 @@ void read_many(struct tenant *tenant, struct visit *visit, const struct issued_t
 
 /* guards.c: what every presence request has to pass. False: the answer is made. */
 bool guard_presence(struct tenant *tenant, struct visit *visit, const struct issued_token *token) MUST_CHECK;
-bool guard_json_body(struct tenant *tenant, struct visit *visit, struct values *values, struct value **ret_body)
+bool guard_json_body(struct tenant *tenant, struct visit *visit, struct values *values, const struct value **ret_body)
     MUST_CHECK;
 /* The person of a presence path: by GUID alone. NULL: the answer is made. */
 struct person *guard_person(struct tenant *tenant, struct visit *visit, const char *user);

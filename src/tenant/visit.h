@@ -16,6 +16,7 @@ struct tenant_call {
   const char *query;  /* "" when there is none */
   const char *body;   /* NUL-terminated; never NULL */
   size_t body_length;
+  const struct value *parsed; /* of a part of a $batch: what the body says; NULL: it is still to be read */
   const char *authorization, *content_type, *client_request_id, *user_agent;
 };
 

@@ -16,7 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LATENCY_MS 50 /* each way */
+#define LATENCY_MS 50   /* each way */
+#define DELIVERS_MS 100 /* the contact centre sends what has happened ten times a second */
 #define WINDOW 30000
 
 static const char rules_text[] =
@@ -275,26 +276,28 @@ static void say(int number, int state)
     worker->stale_ms = bench.now;
 }
 
-/* One call after the other, a lunch, some coaching; six calls an hour. */
+/* One call after the other, eight minutes each with their wrap-up, five and a half between; a lunch, some coaching. */
 static void work(struct worker *worker)
 {
   int number = (int)(worker - bench.crew), next = READY;
-  double stay_ms = 4.5 * CLOCK_MINUTE;
+  double stay_ms = 5.5 * CLOCK_MINUTE;
   if (bench.now >= worker->shift_ends_ms) {
     say(number, OFF);
     return;
   }
   if (worker->state == READY) {
     next = TALKING;
+    stay_ms = 6.5 * CLOCK_MINUTE;
   } else if (worker->state == TALKING) {
     next = WRAP_UP;
-    stay_ms = 1.0 * CLOCK_MINUTE;
+    stay_ms = 1.5 * CLOCK_MINUTE;
   } else if (worker->state == WRAP_UP && seed_unit(&bench.seed) < 0.04) {
     next = seed_unit(&bench.seed) < 0.5 ? LUNCH : COACH;
     stay_ms = 25.0 * CLOCK_MINUTE;
   }
   say(number, next);
-  heap_put(&bench.workers, &worker->due, bench.now + exponential(stay_ms));
+  int64_t due_ms = bench.now + exponential(stay_ms);
+  heap_put(&bench.workers, &worker->due, due_ms + DELIVERS_MS - due_ms % DELIVERS_MS);
 }
 
 /* ---- time */
@@ -319,8 +322,10 @@ static void pass(int64_t until)
       break;
     if (next > bench.now)
       bench.now = next;
+    bool concerned = bench.wake_at <= bench.now;
     for (struct heap_node *node; (node = heap_first(&bench.network)) != NULL && node->at_ms <= bench.now;) {
       struct exchange *exchange = LIST_ENTRY(node, struct exchange, due);
+      concerned = concerned || exchange->there;
       if (exchange->there)
         come_back(exchange);
       else
@@ -329,8 +334,10 @@ static void pass(int64_t until)
     for (struct heap_node *node; (node = heap_first(&bench.workers)) != NULL && node->at_ms <= bench.now;) {
       heap_remove(&bench.workers, node);
       work(LIST_ENTRY(node, struct worker, due));
+      concerned = true;
     }
-    turn();
+    if (concerned)
+      turn();
   }
   bench.now = until;
 }
@@ -343,9 +350,9 @@ static void begin(int agents, int requests_per_30s)
   static char *domains[] = {(char *)"contoso.com"};
   static const char *ids[] = {"contoso.com"};
   bench = (struct bench){.agents = agents, .now = SIM_START, .seed = {42}};
-  snprintf(bench.folder, sizeof bench.folder, "/dev/shm/bench_sim.XXXXXX");
+  snprintf(bench.folder, sizeof bench.folder, "/tmp/bench_sim.XXXXXX");
   if (mkdtemp(bench.folder) == NULL)
-    fail("/dev/shm cannot be written", NULL);
+    fail("no folder can be made", NULL);
   snprintf(bench.state, sizeof bench.state, "%s/state.db", bench.folder);
   snprintf(bench.rules, sizeof bench.rules, "%s/rules.lua", bench.folder);
   FILE *file = fopen(bench.rules, "w");
@@ -400,7 +407,6 @@ static void begin(int agents, int requests_per_30s)
 
 static void end(void)
 {
-  static const char *const names[] = {"state.db", "state.db-wal", "state.db-shm", "rules.lua"};
   if (bench.tenant.counters.throttled > 0)
     printf("  THROTTLED %lld times\n", (long long)bench.tenant.counters.throttled);
   service_free(bench.service);
@@ -416,11 +422,9 @@ static void end(void)
   heap_release(&bench.workers);
   free(bench.crew);
   free(bench.arrivals);
-  for (size_t i = 0; i < COUNT_OF(names); i++) {
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", bench.folder, names[i]);
-    (void)unlink(path);
-  }
+  disk_clear();
+  (void)unlink(bench.state);
+  (void)unlink(bench.rules);
   (void)rmdir(bench.folder);
 }
 

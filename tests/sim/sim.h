@@ -236,6 +236,8 @@ void check_end(struct sim *sim);
 /* ---- disk */
 
 void disk_install(void);
+/* An empty disk again. */
+void disk_clear(void);
 /* After so many more writes every write fails; -1: never. how: SQLITE_FULL or SQLITE_IOERR. */
 void disk_fail_after(int writes, int how);
 
