@@ -50,14 +50,23 @@ end
 
 -- ---- Options ----
 
+local function unknown_key(key, allowed, place)
+  local names = words.sorted_keys(allowed)
+  if type(key) == "number" then
+    fail(place, "a value without a name", "put a name in front: " .. names[1] .. " = ...")
+  end
+  fail(place, words.key(key) .. " is unknown here", words.suggest(key, names))
+end
+
+-- Of several the first in order is told; sorting waits until there is one.
 function language.check_keys(map, allowed, place_for)
-  for _, key in ipairs(words.sorted_keys(map)) do
+  for key in next, map do
     if not allowed[key] then
-      local names = words.sorted_keys(allowed)
-      if type(key) == "number" then
-        fail(place_for(key), "a value without a name", "put a name in front: " .. names[1] .. " = ...")
+      for _, first in ipairs(words.sorted_keys(map)) do
+        if not allowed[first] then
+          unknown_key(first, allowed, place_for(first))
+        end
       end
-      fail(place_for(key), words.key(key) .. " is unknown here", words.suggest(key, names))
     end
   end
 end
@@ -93,7 +102,7 @@ end
 
 language.placeholders = { expires = true, reason = true, state = true, ucc = true }
 
-local function message(value, place)
+local function message(value, _, place)
   if type(value) ~= "string" then
     fail(place(), "message is " .. words.type_of(value), 'write a text: message = "In coaching"')
   end
@@ -118,7 +127,7 @@ local function message(value, place)
 end
 
 -- What follows a hold: an outcome of kind show, whose only option is expires, or of kind clear.
-local function afterwards(value, place)
+local function afterwards(value, _, place)
   local outcome = language.outcome(value, placed(place), "afterwards", false)
   local option = outcome.message and "message" or outcome.delay and "delay" or outcome.afterwards and "afterwards"
   if outcome.kind ~= "show" and outcome.kind ~= "clear" then
@@ -129,18 +138,22 @@ local function afterwards(value, place)
   return outcome
 end
 
+local function read_option(map, key, reader, place_for)
+  local value = map[key]
+  if value ~= nil then
+    return reader(value, key, function()
+      return place_for(key)
+    end)
+  end
+end
+
 -- The options out of `map`, which may hold other keys too, as { expires = ms, message =, delay = ms, afterwards = }.
 function language.options(map, place_for)
-  local function place_of(key)
-    return function()
-      return place_for(key)
-    end
-  end
   return {
-    expires = map.expires ~= nil and language.duration(map.expires, "expires", place_of("expires")) or nil,
-    delay = map.delay ~= nil and language.duration(map.delay, "delay", place_of("delay")) or nil,
-    message = map.message ~= nil and message(map.message, place_of("message")) or nil,
-    afterwards = map.afterwards ~= nil and afterwards(map.afterwards, place_of("afterwards")) or nil,
+    expires = read_option(map, "expires", language.duration, place_for),
+    delay = read_option(map, "delay", language.duration, place_for),
+    message = read_option(map, "message", message, place_for),
+    afterwards = read_option(map, "afterwards", afterwards, place_for),
   }
 end
 
@@ -195,6 +208,8 @@ local function namespace(space)
   })
 end
 
+local no_names = {}
+
 local function with_options(kind, map)
   if type(map) ~= "table" or kinds[map] then
     sandbox.fail_here(kind.shown .. " was called with " .. words.type_of(map),
@@ -205,15 +220,16 @@ local function with_options(kind, map)
     return place and place_of_key(kind.shown, key, line, place) or sandbox.author_place() or "rule"
   end
   language.check_keys(map, kind.kind == "clear" and clear_options or language.option_keys, place_for)
-  local value = language.options(map, place_for)
-  for _, option in ipairs(language.option_names) do
-    if kind[option] and value[option] then
+  local options = language.options(map, place_for)
+  for _, option in ipairs(kind.has_options and language.option_names or no_names) do
+    if kind[option] and options[option] then
       fail(place_for(option), kind.shown .. " has the same option twice", "give each option once")
     end
-    value[option] = value[option] or kind[option]
   end
-  value.kind, value.shown, value.legal, value.place, value.line = kind.kind, kind.shown, kind.legal, place, line
-  return new_value(value)
+  return new_value({ kind = kind.kind, shown = kind.shown, legal = kind.legal, place = place, line = line,
+    has_options = true,
+    expires = options.expires or kind.expires, delay = options.delay or kind.delay,
+    message = options.message or kind.message, afterwards = options.afterwards or kind.afterwards })
 end
 
 -- ---- Rules and conditions ----
@@ -361,9 +377,8 @@ function language.outcome(value, place, what, allow_function)
   if kind and (kind.kind == "clear" or kind.kind == "keep" or kind.kind == "never") then
     return { kind = kind.kind, delay = kind.delay }
   elseif kind and kind.kind == "presence" then
-    local outcome = { kind = "show" }
-    add_plane(outcome, kind, place)
-    return outcome
+    return { kind = "show", [kind.legal.plane] = kind.legal, expires = kind.expires, delay = kind.delay,
+      message = kind.message, afterwards = kind.afterwards }
   elseif type(value) == "function" and allow_function then
     return { kind = "function", fn = value }
   elseif type(value) == "table" and not kind then

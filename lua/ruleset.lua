@@ -68,16 +68,17 @@ local function options_of(outcome, entry)
   return options
 end
 
--- What the host is told of an outcome.
+-- What the host is told of an outcome. Made at once with all its members: thousands of tables are quicker so than if
+-- each grows.
 local function describe(outcome, entry)
   local options = options_of(outcome, entry)
-  local result = { kind = outcome.kind }
-  if outcome.kind == "show" then
-    result.session = outcome.session and outcome.session.presence
-    result.preferred = outcome.preferred and outcome.preferred.presence
-    result.message = options.message
-    result.expires_given = options.expires ~= nil
-    result.hold_ms = options.expires or longest_hold(outcome)
+  local show = outcome.kind == "show"
+  local result = { kind = outcome.kind, rule = entry.label, place = entry.place, unmatched = entry.unmatched,
+    session = show and outcome.session and outcome.session.presence or nil,
+    preferred = show and outcome.preferred and outcome.preferred.presence or nil,
+    message = show and options.message or nil, expires_given = show and options.expires ~= nil or nil,
+    hold_ms = show and (options.expires or longest_hold(outcome)) or nil }
+  if show then
     local after = options.afterwards
     if after and after.kind == "show" then
       result.after_session = after.session and after.session.presence
@@ -98,7 +99,7 @@ end
 -- options: what stands beside `show`; unmatched: nothing else has answered.
 local function add_outcome(outcome, label, place, options, unmatched)
   local entry = { id = #outcomes + 1, kind = outcome.kind, fn = outcome.fn, label = label, place = place,
-    options = options }
+    options = options, unmatched = unmatched or false }
   if options ~= no_options and outcome.kind ~= "show" and not outcome.fn then
     for _, option in ipairs(language.option_names) do
       if options[option] and not (outcome.kind == "clear" and option == "delay") then
@@ -106,9 +107,8 @@ local function add_outcome(outcome, label, place, options, unmatched)
       end
     end
   end
-  local described = outcome.fn and { kind = "function" } or describe(outcome, entry)
-  described.rule, described.place, described.unmatched = label, place, unmatched or false
-  outcomes[entry.id] = described
+  outcomes[entry.id] = outcome.fn and
+    { kind = "function", rule = label, place = place, unmatched = entry.unmatched } or describe(outcome, entry)
   uses_attributes, uses_agent = uses_attributes or outcome.fn ~= nil, uses_agent or outcome.fn ~= nil
   return entry
 end

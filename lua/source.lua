@@ -1,7 +1,8 @@
 -- What only the source of a ruleset tells: on which line a table's key stands, whether one stands twice, which global
 -- names are used, and what was meant by a line that Lua does not understand.
 local words = require("words")
-local find, sub, match, gsub, byte = string.find, string.sub, string.match, string.gsub, string.byte
+local find, sub, match, gsub, byte, char =
+  string.find, string.sub, string.match, string.gsub, string.byte, string.char
 
 local source = {}
 
@@ -19,6 +20,7 @@ local function long_bracket(text, at)
   return (last or #text) + 1
 end
 
+local declares = { ["local"] = true, ["for"] = true, ["function"] = true }
 local quote_or_escape = { ['"'] = '[\\"]', ["'"] = "[\\']" }
 
 local function quoted(text, at)
@@ -36,15 +38,16 @@ local function quoted(text, at)
   end
 end
 
-local function token_at(text, at)
-  local _, last_of_word = find(text, "^[%a_][%w_]*", at)
-  if last_of_word then
-    return words.is_keyword(sub(text, at, last_of_word)) and "keyword" or "name", last_of_word + 1
-  end
-  local c = sub(text, at, at)
-  if c == '"' or c == "'" then
+local SPACE, NEWLINE, MINUS, QUOTE, APOSTROPHE = byte(" \n-\"'", 1, 5)
+
+-- What begins at `at` with the byte c and is neither a word nor an operator of one byte: its kind (nil: a comment) and
+-- where the next begins.
+local function long_token(text, at, c)
+  if c == QUOTE or c == APOSTROPHE then
     return "string", quoted(text, at)
-  elseif c == "[" and long_bracket(text, at) then
+  elseif c == MINUS and byte(text, at + 1) == MINUS then
+    return nil, long_bracket(text, at + 2) or find(text, "\n", at, true) or #text + 1
+  elseif find(text, "^%[=*%[", at) then
     return "string", long_bracket(text, at)
   elseif find(text, "^%.?%d", at) then
     local last = at
@@ -58,36 +61,63 @@ local function token_at(text, at)
   return "operator", at + 1
 end
 
--- Operators that begin no longer token, by their byte: most of a table of codes.
-local plain = {}
-for c in string.gmatch("{}(),;", ".") do
-  plain[byte(c)] = c
+local function newlines(text, from, to)
+  local count, at = 0, find(text, "\n", from, true)
+  while at and at < to do
+    count, at = count + 1, find(text, "\n", at + 1, true)
+  end
+  return count
 end
 
--- Lists of the same length: kind, text and line of each token. Not a table for each, for a large file has many. The
--- text has passed Lua's own parser, so this one may be simple.
+-- By their bytes: operators that begin no longer token, those that may, and what makes them longer.
+local plain, maybe_longer, longer, word, space = {}, {}, {}, {}, {}
+for code = 0, 127 do
+  local c = char(code)
+  plain[code] = find("{}(),;", c, 1, true) and c or nil
+  maybe_longer[code] = find("=.", c, 1, true) and c or nil
+  longer[code] = find(c, "[=.%d]") ~= nil
+  word[code] = find(c, "[%a_]") ~= nil
+  space[code] = find(c, "%s") ~= nil
+end
+
+-- Lists of the same length: kind, text and line of each token; besides, the places of names, and of keywords that
+-- declare some. Not a table for each, for a large file has many. The text has passed Lua's own parser, so this one may
+-- be simple. It does without a call of Lua's own functions where a byte tells enough: a reload waits for this.
 function source.tokens(text)
-  local kinds, texts, lines, count, line = {}, {}, {}, 0, 1
-  local at, line_end = find(text, "%S"), find(text, "\n", 1, true)
-  while at do
-    while line_end and line_end < at do
-      line, line_end = line + 1, find(text, "\n", line_end + 1, true)
+  local kinds, texts, lines, names, declaring = {}, {}, {}, {}, {}
+  local count, name_count, line, at, c = 0, 0, 1, 1, byte(text, 1)
+  while c do
+    local kind, token, stop, next_line = "operator", plain[c], at + 1, line
+    if word[c] then
+      token, stop = match(text, "^([%w_]+)()", at)
+      kind = words.keywords[token] or "name"
+    elseif space[c] then
+      next_line = c == NEWLINE and line + 1 or line
+      stop = byte(text, stop) == SPACE and find(text, "[^ ]", stop) or stop
+    elseif maybe_longer[c] and not longer[byte(text, stop)] then
+      token = maybe_longer[c]
+    elseif not token then
+      kind, stop = long_token(text, at, c)
+      token = kind and sub(text, at, stop - 1)
+      next_line = kind == "operator" and line or line + newlines(text, at, stop)
     end
-    local operator, stop = plain[byte(text, at)], at + 1
-    if operator then
+    if token then
       count = count + 1
-      kinds[count], texts[count], lines[count] = "operator", operator, line
-    elseif sub(text, at, stop) == "--" then
-      stop = long_bracket(text, at + 2) or find(text, "\n", at, true) or #text + 1
-    else
-      local kind
-      kind, stop = token_at(text, at)
-      count = count + 1
-      kinds[count], texts[count], lines[count] = kind, sub(text, at, stop - 1), line
+      kinds[count], texts[count], lines[count] = kind, token, line
+      if kind == "name" then
+        name_count = name_count + 1
+        names[name_count] = count
+      elseif declares[token] then
+        declaring[#declaring + 1] = count
+      end
     end
-    at = find(text, "%S", stop)
+    line, at, c = next_line, stop, byte(text, stop)
+    if c == SPACE then -- one is all there mostly is
+      at = at + 1
+      c = byte(text, at)
+    end
   end
-  return { kinds = kinds, texts = texts, lines = lines }
+  return { kinds = kinds, texts = texts, lines = lines, names = names, declaring = declaring }
 end
 
 -- ---- The outline: table constructors with the lines of their keys ----
@@ -98,8 +128,7 @@ local function literal(text)
 end
 
 -- The key that begins at token i of a table constructor.
-local function key_at(tokens, i)
-  local kinds, texts = tokens.kinds, tokens.texts
+local function key_at(kinds, texts, i)
   if kinds[i] == "name" then
     return texts[i + 1] == "=" and texts[i] or nil
   end
@@ -131,13 +160,9 @@ local openers = { ["{"] = "}", ["("] = ")", ["["] = "]", ["function"] = "end", [
   ["repeat"] = "until" }
 local separators = { ["{"] = true, [","] = true, [";"] = true }
 
--- Fills node.keys: key -> line. A key that stands twice is an error, because Lua silently keeps the second.
-local function note_key(name, node, key, line)
-  if node.keys[key] then
-    words.fail(name .. ":" .. line, words.key(key) .. " stands twice (first in line " .. node.keys[key] .. ")",
-      "keep one of the two")
-  end
-  node.keys[key] = line
+local function twice(name, key, line, first)
+  words.fail(name .. ":" .. line, words.key(key) .. " stands twice (first in line " .. first .. ")",
+    "keep one of the two")
 end
 
 local function note_item(node, line)
@@ -145,33 +170,48 @@ local function note_item(node, line)
   node.items[#node.items + 1] = line
 end
 
--- Constructors by their labels, each list in the order of the file.
+local function add_node(nodes, label, node)
+  local list = nodes[label]
+  if list then
+    list[#list + 1] = node
+  else
+    nodes[label] = { node }
+  end
+end
+
+-- Constructors by their labels, each list in the order of the file; node.keys: key -> line. A key that stands twice is
+-- an error, because Lua silently keeps the second.
 function source.outline(name, tokens)
   local kinds, texts, lines = tokens.kinds, tokens.texts, tokens.lines
-  local nodes, stack = {}, {}
-  for i, text in ipairs(texts) do
-    local top = stack[#stack]
-    if top and top.keys and separators[texts[i - 1]] and text ~= "}" then
-      local key = key_at(tokens, i)
-      if key ~= nil then
-        note_key(name, top, key, lines[i])
-      else
+  local nodes, stack, top = {}, {}, nil
+  local begins = false -- does an entry of `top` begin here, if it is a constructor?
+  for i = 1, #texts do
+    local text, kind = texts[i], kinds[i]
+    if begins and text ~= "}" and top and top.keys then
+      local key = key_at(kinds, texts, i)
+      if key == nil then
         note_item(top, lines[i])
+      elseif top.keys[key] then
+        twice(name, key, lines[i], top.keys[key])
+      else
+        top.keys[key] = lines[i]
       end
     end
-    local kind = kinds[i]
+    begins = separators[text]
     if kind == "operator" or kind == "keyword" then
-      if openers[text] then
-        local opened = { close = openers[text] }
+      local close = openers[text]
+      if close then
+        top = { close = close }
         if text == "{" then
-          local label, line = label_before(tokens, i)
-          opened.line, opened.keys = line, {}
-          nodes[label] = nodes[label] or {}
-          table.insert(nodes[label], opened)
+          local label
+          label, top.line = label_before(tokens, i)
+          top.keys = {}
+          add_node(nodes, label, top)
         end
-        stack[#stack + 1] = opened
+        stack[#stack + 1] = top
       elseif top and text == top.close then
         stack[#stack] = nil
+        top = stack[#stack]
       end
     end
   end
@@ -218,15 +258,14 @@ end
 -- Calls use(name, line) for every name that is declared nowhere in the file. A name declared anywhere counts as
 -- declared everywhere: this finds misspelt words, it does not resolve scopes.
 function source.each_global(tokens, use)
-  local kinds, texts, lines = tokens.kinds, tokens.texts, tokens.lines
+  local texts, lines = tokens.texts, tokens.lines
   local declared = {}
-  for i, text in ipairs(texts) do
-    if text == "local" or text == "for" or text == "function" then
-      declare(tokens, i, declared)
-    end
+  for _, i in ipairs(tokens.declaring) do
+    declare(tokens, i, declared)
   end
-  for i, text in ipairs(texts) do
-    if kinds[i] == "name" and not declared[text] then
+  for _, i in ipairs(tokens.names) do
+    local text = texts[i]
+    if not declared[text] then
       local before = texts[i - 1]
       local key = texts[i + 1] == "=" and separators[before]
       if not key and before ~= "." and before ~= ":" and before ~= "::" and before ~= "goto" then

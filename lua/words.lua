@@ -8,8 +8,9 @@ local words = {}
 
 words.KEY_MAX = 128 -- bytes of a state, reason, UCC or attribute value in a ruleset, as in an event
 
-local TEXT_SHOWN = 60 -- bytes of a text in an error
-local SUGGESTED = 12  -- names in an error
+local TEXT_SHOWN = 60   -- bytes of a text in an error
+local SUGGESTED = 12    -- names in an error
+local REMEMBERED = 1000 -- folded texts, and durations
 
 -- Every error of a ruleset: "FILE:LINE: WHAT; WHAT TO WRITE".
 function words.fail(place, what, remedy)
@@ -36,9 +37,9 @@ function words.fold(text)
   if known then
     return known
   end
-  known = lower(words.trim(text))
+  known = lower(find(text, "%s") and words.trim(text) or text)
   if #text <= words.KEY_MAX then
-    if folded_count >= 1000 then
+    if folded_count >= REMEMBERED then
       folded, folded_count = {}, 0
     end
     folded[text], folded_count = known, folded_count + 1
@@ -69,17 +70,14 @@ function words.quote(value)
 end
 
 local keywords = {}
+words.keywords = keywords -- each maps to "keyword"
 for word in string.gmatch("and break do else elseif end false for function goto if in local nil not or repeat " ..
   "return then true until while", "%a+") do
-  keywords[word] = true
+  keywords[word] = "keyword"
 end
 
 function words.is_name(text)
   return type(text) == "string" and not keywords[text] and find(text, "^[%a_][%w_]*$") ~= nil
-end
-
-function words.is_keyword(text)
-  return keywords[text] == true
 end
 
 -- A key as a table constructor spells it: LUNCH, [47], ["Tech issue"].
@@ -172,8 +170,7 @@ end
 
 local unit_ms = { d = 86400000, h = 3600000, m = 60000, s = 1000 }
 
--- "45m", "1h30m", "PT45M", "P1D" in milliseconds; nil when it is no duration.
-function words.duration(text)
+local function read_duration(text)
   local rest = lower(text)
   local iso = match(rest, "^p(.*)$")
   if iso then
@@ -202,6 +199,23 @@ function words.duration(text)
     total, order, rest = total + tointeger(count) * unit_ms[unit], sub(order, at + 1), behind
   end
   return total
+end
+
+local durations, duration_count = {}, 0 -- false: it is none
+
+-- "45m", "1h30m", "PT45M", "P1D" in milliseconds; nil when it is no duration. Remembered, as folded texts are.
+function words.duration(text)
+  local known = durations[text]
+  if known == nil then
+    known = read_duration(text) or false
+    if duration_count >= REMEMBERED then
+      durations, duration_count = {}, 0
+    end
+    if #text <= words.KEY_MAX then
+      durations[text], duration_count = known, duration_count + 1
+    end
+  end
+  return known or nil
 end
 
 return words

@@ -414,6 +414,11 @@ void vm_collect(struct vm *vm)
   lua_gc(vm->L, LUA_GCCOLLECT);
 }
 
+void vm_set_pause(struct vm *vm, int percent)
+{
+  lua_gc(vm->L, LUA_GCINC, percent, 0, 0);
+}
+
 const char *vm_version(void)
 {
   return LUA_RELEASE;

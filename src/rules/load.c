@@ -195,11 +195,14 @@ struct ruleset *ruleset_load(const char *path, const struct rules_limits *limits
 {
   struct ruleset *ruleset = ruleset_new(path == NULL ? "default.lua" : path, limits, generation);
   ruleset->vm = vm_new(err);
+  if (ruleset->vm != NULL)
+    vm_set_pause(ruleset->vm, VM_PAUSE_MAX);
   if (ruleset->vm == NULL || !load_modules(ruleset->vm, err) || !rules_read_files(ruleset, path, err) ||
       !compile(ruleset, err)) {
     ruleset_free(ruleset);
     return NULL;
   }
+  vm_set_pause(ruleset->vm, VM_PAUSE_DEFAULT);
   vm_collect(ruleset->vm);
   ruleset->loaded_bytes = vm_memory_bytes(ruleset->vm);
   return ruleset;
