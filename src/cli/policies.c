@@ -1,3 +1,5 @@
+/* One struct policy for each <Script>; its script comes and goes. Everything that a script asks for arrives at the port
+ * below: overrides are made at once, in the engine, and answered a turn later; the rest is sent by cli/direct. */
 #include "cli/policies.h"
 #include "adapters/files.h"
 #include "adapters/json.h"
@@ -20,6 +22,8 @@
 
 enum { LINES_PER_SECOND = 100, BY_SIZE = 400 };
 
+/* WAITS: for its next start after a failure. ENDED: it has returned and has no hooks; only a change of its file starts
+ * it again. STOPPED: not yet started, or not any more. */
 enum policy_state { POLICY_RUNS, POLICY_WAITS, POLICY_ENDED, POLICY_STOPPED };
 
 struct policy {
@@ -116,6 +120,7 @@ static bool port_read_event(
   return true;
 }
 
+/* Into the engine, which sends it as it sends everything. The name says which script it was, and why. */
 static bool override(const struct policy *policy, const struct script_operation *operation, struct err *err)
 {
   char by[BY_SIZE], whole[2 * BY_SIZE];
@@ -150,7 +155,7 @@ static void *port_submit(
         answer->answer.code, sizeof answer->answer.code,
         answer->answer.message.kind == ERR_LIMIT ? "out_of_range" : "refused");
   list_add_tail(&all->answers, &answer->link);
-  loop_again(all->loop);
+  loop_again(all->loop); /* for the commit, and the answer behind it */
   return answer;
 }
 
@@ -197,7 +202,8 @@ static struct script *open_script(
   return script_open(file, NULL, 0, &limits, port, err);
 }
 
-/* Another text has another one; 0: there is no file. */
+/* Another text has another one; 0: there is no file. The text itself is not read for it, since the watch speaks of a
+ * folder, in which other files change too. */
 static uint64_t stamp_of(const char *file)
 {
   struct stat about;
@@ -207,6 +213,7 @@ static uint64_t stamp_of(const char *file)
   return str_hash(parts, sizeof parts, 1);
 }
 
+/* What it had under way is cancelled; what it has published stays. */
 static void close_script(struct policy *policy)
 {
   if (policy->script == NULL)
@@ -217,6 +224,7 @@ static void close_script(struct policy *policy)
   loop_timer_at(policy->wake, CLOCK_NEVER);
 }
 
+/* The log has one line an entry. */
 static void log_traceback(const char *traceback)
 {
   while (*traceback != '\0') {
@@ -252,6 +260,7 @@ static void wait_for_next_start(struct policy *policy)
   log_traceback(policy->traceback);
 }
 
+/* In a turn: its own functions are not on the stack any more, so it may go. */
 static void on_failure(struct policy *policy)
 {
   if (clock_steady_ms() - policy->started_steady_ms >= WELL_MS)
@@ -261,6 +270,7 @@ static void on_failure(struct policy *policy)
   wait_for_next_start(policy);
 }
 
+/* The new one is compiled before the old one goes, so that a slip of the pen does not end what runs. */
 static void start(void *context)
 {
   struct policy *policy = context;
@@ -299,6 +309,7 @@ void policies_look(struct policies *policies)
 
 /* ---- hooks */
 
+/* From *place on. Most sites have no such hook, and then nothing is made of what happens. */
 static bool anybody_wants(const struct policies *policies, enum script_hook kind, size_t *place)
 {
   for (; *place < policies->count; ++*place) {
@@ -340,6 +351,7 @@ struct service_watcher policies_watcher(struct policies *policies)
 
 /* ---- turns */
 
+/* An answer only makes its coroutine ready, so nothing is added to the list meanwhile. */
 static void deliver(struct policies *policies)
 {
   while (!list_empty(&policies->answers)) {

@@ -219,24 +219,25 @@ static bool play(struct replay *replay, const char *events, struct err *err)
 
 /* ---- the daemon's log */
 
-static enum decision_kind kind_of(const char *text)
+static enum presence read_presence(const struct value *view, const char *key)
 {
-  for (int kind = DECISION_SHOW; kind <= DECISION_NEVER; kind++)
-    if (strcmp(decision_kind_str((enum decision_kind)kind), text) == 0)
-      return (enum decision_kind)kind;
-  return DECISION_CLEAR;
+  enum presence presence;
+  return presence_parse(value_get_text(view, key, ""), &presence) ? presence : PRESENCE_NONE; /* else it is "none" */
 }
 
 static struct decision read_decision(const struct value *view)
 {
   struct decision decision = {
-      .kind = kind_of(value_get_text(view, "kind", "")),
+      .session = read_presence(view, "session"),
+      .preferred = read_presence(view, "preferred"),
       .hold_ms = (int64_t)value_get_number(view, "hold_ms", 0),
+      .delay_ms = (int64_t)value_get_number(view, "delay_ms", 0),
+      .after =
+          {read_presence(view, "after_session"), read_presence(view, "after_preferred"),
+           (int64_t)value_get_number(view, "after_hold_ms", 0)},
       .recheck_ms = CLOCK_NEVER};
-  if (!presence_parse(value_get_text(view, "session", ""), &decision.session))
-    decision.session = PRESENCE_NONE; /* "none" is the only other text */
-  if (!presence_parse(value_get_text(view, "preferred", ""), &decision.preferred))
-    decision.preferred = PRESENCE_NONE;
+  if (!decision_kind_parse(value_get_text(view, "kind", ""), &decision.kind))
+    decision.kind = DECISION_CLEAR; /* we have written it, so this is of a file that somebody has edited */
   str_cut(decision.message, sizeof decision.message, value_get_text(view, "message", ""));
   str_cut(decision.rule, sizeof decision.rule, value_get_text(view, "rule", ""));
   return decision;

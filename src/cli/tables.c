@@ -1,3 +1,4 @@
+/* Empty texts and what does not apply are left out, so that a script can write `event.reason or "none"`. */
 #include "cli/tables.h"
 #include "intake/intake.h"
 

@@ -19,6 +19,16 @@ const char *decision_kind_str(enum decision_kind kind)
   return "unknown";
 }
 
+bool decision_kind_parse(const char *text, enum decision_kind *ret_kind)
+{
+  for (int kind = DECISION_SHOW; kind <= DECISION_NEVER; kind++)
+    if (strcmp(decision_kind_str((enum decision_kind)kind), text) == 0) {
+      *ret_kind = (enum decision_kind)kind;
+      return true;
+    }
+  return false;
+}
+
 enum availability decision_availability(const struct decision *decision)
 {
   return presence_availability(decision->preferred != PRESENCE_NONE ? decision->preferred : decision->session);

@@ -2,6 +2,7 @@
 #ifndef MODEL_DECISION_H
 #define MODEL_DECISION_H
 
+#include "base/must.h"
 #include "model/presence.h"
 
 enum {
@@ -41,6 +42,7 @@ struct decision {
 };
 
 const char *decision_kind_str(enum decision_kind kind);
+bool decision_kind_parse(const char *text, enum decision_kind *ret_kind) MUST_CHECK;
 /* What colleagues would see of it, for the order among UCCs (interface 4). */
 enum availability decision_availability(const struct decision *decision);
 /* What it shows, in two words: "preferred.busy 1h", "clear". Returns to. */

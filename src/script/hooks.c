@@ -50,6 +50,7 @@ void hooks_release(struct hooks *hooks)
 
 /* ---- registration */
 
+/* The first call is a period away: what should happen at once can be written down as such. */
 static bool read_every(const struct value *request, struct hook *hook, int64_t now, struct err *why)
 {
   if (!script_read_duration(value_get(request, "period"), "time", &hook->every_ms, why))
@@ -70,6 +71,7 @@ static int read_minute(const char *text)
   return hour < 24 && minute < 60 ? 60 * hour + minute : -1;
 }
 
+/* The zone is asked for, because a host's own is mostly UTC and nobody thinks of it. */
 static bool read_at(const struct value *request, struct hook *hook, int64_t now, struct err *why)
 {
   const char *time = value_get_text(request, "time", "");
@@ -132,6 +134,7 @@ static void move_on(struct hook *hook, int64_t now)
     hook->next_ms = now + hook->every_ms;
 }
 
+/* A hook that still runs loses its call: piling them up would make a slow one slower. */
 static bool next_by_the_clock(struct hooks *hooks, int64_t now, struct hook_call *ret_call)
 {
   for (size_t i = 0; i < hooks->count; i++) {

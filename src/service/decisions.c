@@ -48,12 +48,16 @@ static bool on_decision(void *context, const struct store_decision *row)
       {"kind", decision_kind_str(row->kind)},
       {"session", presence_str(row->session)},
       {"preferred", presence_str(row->preferred)},
+      {"after_session", presence_str(row->after.session)},
+      {"after_preferred", presence_str(row->after.preferred)},
       {"message", row->message},
       {"rule", row->rule},
       {"place", row->place}};
   for (size_t i = 0; i < COUNT_OF(texts); i++)
     value_set(values, decision, texts[i].key, value_string(values, texts[i].text));
   value_set(values, decision, "hold_ms", value_number(values, (double)row->hold_ms));
+  value_set(values, decision, "delay_ms", value_number(values, (double)row->delay_ms));
+  value_set(values, decision, "after_hold_ms", value_number(values, (double)row->after.hold_ms));
   value_set(values, decision, "generation", value_number(values, row->generation));
   value_set(values, view, "key", value_number(values, (double)row->key));
   put_instant(values, view, "decided", row->decided_ms);

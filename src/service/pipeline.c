@@ -134,6 +134,8 @@ static void tell_decision(
       .session = decision->session,
       .preferred = decision->preferred,
       .hold_ms = decision->hold_ms,
+      .delay_ms = decision->delay_ms,
+      .after = decision->after,
       .message = decision->message,
       .rule = decision->rule,
       .place = decision->place,

@@ -125,7 +125,8 @@ struct value *service_status(struct service *service, bool with_agents, struct v
 const char *service_known_id(struct service *service, size_t account, const char *name);
 
 /* A page of the decision log, behind the key `after`: a list of {key=, decided=, again=, since=, event={...},
- * decision={kind=, session=, preferred=, hold_ms=, message=, rule=, place=, generation=}}; empty at its end. The event
+ * decision={kind=, session=, preferred=, hold_ms=, delay_ms=, after_session=, after_preferred=, after_hold_ms=,
+ * message=, rule=, place=, generation=}}; empty at its end. The event
  * is one that intake_read() takes. Instants are RFC 3339 texts. Needs no service, so that a command can look into the
  * file while no daemon runs. */
 enum { SERVICE_DECISIONS_PAGE = 500 };

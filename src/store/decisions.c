@@ -28,10 +28,14 @@ void store_log_decision(struct store *store, const struct store_decision *decisi
   db_bind_text(put, 11, presence_str(decision->session));
   db_bind_text(put, 12, presence_str(decision->preferred));
   db_bind_int(put, 13, decision->hold_ms);
-  db_bind_text(put, 14, decision->message);
-  db_bind_text(put, 15, decision->rule);
-  db_bind_text(put, 16, decision->place);
-  db_bind_int(put, 17, decision->generation);
+  db_bind_int(put, 14, decision->delay_ms);
+  db_bind_text(put, 15, presence_str(decision->after.session));
+  db_bind_text(put, 16, presence_str(decision->after.preferred));
+  db_bind_int(put, 17, decision->after.hold_ms);
+  db_bind_text(put, 18, decision->message);
+  db_bind_text(put, 19, decision->rule);
+  db_bind_text(put, 20, decision->place);
+  db_bind_int(put, 21, decision->generation);
   store_run(store, PUT_DECISION);
 }
 
@@ -46,6 +50,19 @@ void store_forget_decisions(struct store *store, int64_t now)
   store_run(store, FORGET_DECISIONS);
   bool more = store->failure.kind == ERR_NONE && db_changes(store->db) == STORE_FORGET_AT_ONCE;
   store->forget_decisions_at_ms = more ? now : now + FORGET_EVERY_MS;
+}
+
+/* "none" is the only other text that is written. */
+static enum presence presence_of(const char *text)
+{
+  enum presence presence;
+  return presence_parse(text, &presence) ? presence : PRESENCE_NONE;
+}
+
+static enum decision_kind kind_of(const char *text)
+{
+  enum decision_kind kind;
+  return decision_kind_parse(text, &kind) ? kind : DECISION_CLEAR;
 }
 
 bool store_read_decisions(
@@ -68,14 +85,16 @@ bool store_read_decisions(
         .attributes = db_text(get, 7),
         .at_ms = db_int(get, 8),
         .since_ms = db_int(get, 9),
-        .kind = store_kind_of(db_text(get, 10)),
-        .session = store_presence_of(db_text(get, 11)),
-        .preferred = store_presence_of(db_text(get, 12)),
+        .kind = kind_of(db_text(get, 10)),
+        .session = presence_of(db_text(get, 11)),
+        .preferred = presence_of(db_text(get, 12)),
         .hold_ms = db_int(get, 13),
-        .message = db_text(get, 14),
-        .rule = db_text(get, 15),
-        .place = db_text(get, 16),
-        .generation = (uint32_t)db_int(get, 17)};
+        .delay_ms = db_int(get, 14),
+        .after = {presence_of(db_text(get, 15)), presence_of(db_text(get, 16)), db_int(get, 17)},
+        .message = db_text(get, 18),
+        .rule = db_text(get, 19),
+        .place = db_text(get, 20),
+        .generation = (uint32_t)db_int(get, 21)};
     more = on_decision(context, &decision);
   }
   db_reset(get);

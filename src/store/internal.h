@@ -62,8 +62,6 @@ void store_run(struct store *store, enum statement statement);
 /* What brings a file of version i to version i + 1; NULL-terminated. */
 extern const char *const store_schema[];
 extern const char *const store_sql[STATEMENT_COUNT];
-enum presence store_presence_of(const char *text);
-enum decision_kind store_kind_of(const char *text);
 void store_write_agent(struct store *store, struct agent *agent);
 bool store_load_rows(struct store *store, struct err *err) MUST_CHECK;
 

@@ -44,7 +44,8 @@ const char *const store_schema[] = {
     "CREATE TABLE decisions(key INTEGER PRIMARY KEY, decided INTEGER NOT NULL, again INTEGER NOT NULL,"
     " agent TEXT NOT NULL, ucc TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL, attributes TEXT NOT NULL,"
     " at INTEGER NOT NULL, since INTEGER NOT NULL, kind TEXT NOT NULL, session TEXT NOT NULL, preferred TEXT NOT NULL,"
-    " hold INTEGER NOT NULL, message TEXT NOT NULL, rule TEXT NOT NULL, place TEXT NOT NULL,"
+    " hold INTEGER NOT NULL, delay INTEGER NOT NULL, after_session TEXT NOT NULL, after_preferred TEXT NOT NULL,"
+    " after_hold INTEGER NOT NULL, message TEXT NOT NULL, rule TEXT NOT NULL, place TEXT NOT NULL,"
     " generation INTEGER NOT NULL);",
     NULL};
 
@@ -83,7 +84,7 @@ const char *const store_sql[STATEMENT_COUNT] = {
     [PUT_ALIVE] = "INSERT OR REPLACE INTO alive VALUES(1,?)",
     [PUT_SILENT] = "INSERT OR IGNORE INTO silent VALUES(?)",
     [DELETE_SILENT] = "DELETE FROM silent WHERE ucc=?",
-    [PUT_DECISION] = "INSERT INTO decisions VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [PUT_DECISION] = "INSERT INTO decisions VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [FORGET_DECISIONS] = "DELETE FROM decisions WHERE decided<=? AND key IN"
                          " (SELECT key FROM decisions ORDER BY key LIMIT ?)",
     [GET_DECISIONS] = "SELECT * FROM decisions WHERE key>? ORDER BY key",
@@ -192,7 +193,7 @@ void store_write_agent(struct store *store, struct agent *agent)
   }
 }
 
-enum presence store_presence_of(const char *text)
+static enum presence presence_of(const char *text)
 {
   enum presence presence = PRESENCE_NONE;
   if (!presence_parse(text, &presence)) /* "none" is the only other text that is written */
@@ -203,7 +204,7 @@ enum presence store_presence_of(const char *text)
 static struct slot read_slot(struct db_statement *row, int column)
 {
   return (struct slot){
-      .presence = store_presence_of(db_text(row, column)),
+      .presence = presence_of(db_text(row, column)),
       .unsure = db_int(row, column + 1) != 0,
       .set_ms = db_int(row, column + 2),
       .until_ms = db_int(row, column + 3)};
@@ -220,9 +221,9 @@ static int account_index(const struct store *store, const char *text)
   return -2;
 }
 
-enum decision_kind store_kind_of(const char *text)
+static enum decision_kind kind_of(const char *text)
 {
-  static const enum decision_kind kinds[] = {DECISION_SHOW, DECISION_KEEP, DECISION_NEVER};
+  static const enum decision_kind kinds[] = {DECISION_SHOW, DECISION_NEVER};
   for (size_t i = 0; i < COUNT_OF(kinds); i++)
     if (strcmp(decision_kind_str(kinds[i]), text) == 0)
       return kinds[i];
@@ -299,11 +300,11 @@ static void read_stand(struct store *store UNUSED, struct agent *agent, struct d
   struct contribution *c = agent_contribution(agent, db_text(row, 1));
   must(c != NULL); /* a foreign key */
   struct decision decision = {
-      .kind = store_kind_of(db_text(row, 4)),
-      .session = store_presence_of(db_text(row, 5)),
-      .preferred = store_presence_of(db_text(row, 6)),
+      .kind = kind_of(db_text(row, 4)),
+      .session = presence_of(db_text(row, 5)),
+      .preferred = presence_of(db_text(row, 6)),
       .hold_ms = db_int(row, 8),
-      .after = {store_presence_of(db_text(row, 9)), store_presence_of(db_text(row, 10)), db_int(row, 11)},
+      .after = {presence_of(db_text(row, 9)), presence_of(db_text(row, 10)), db_int(row, 11)},
       .generation = (uint32_t)db_int(row, 15)};
   str_cut(decision.message, sizeof decision.message, db_text(row, 12));
   str_cut(decision.rule, sizeof decision.rule, db_text(row, 13));

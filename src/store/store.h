@@ -80,7 +80,8 @@ struct store_decision {
   int64_t at_ms, since_ms;
   enum decision_kind kind;
   enum presence session, preferred;
-  int64_t hold_ms;
+  int64_t hold_ms, delay_ms;
+  struct decision_after after;
   const char *message, *rule, *place;
   uint32_t generation;
 };

@@ -11,7 +11,8 @@ from conftest import command, wait_until
 RULES = """ruleset {
   name = "t", timezone = "UTC",
   rules = { rule "desk B" { when = { state = "Ready", team = "B" }, show = %s } },
-  states = { Ready = teams.available, Talking = teams.in_a_call, LoggedOff = clear, Ringing = keep },
+  states = { Ready = teams.available { expires = "1h", afterwards = teams.away { expires = "2h" } },
+    Talking = teams.in_a_call { delay = "1s", message = "until {expires}" }, LoggedOff = clear, Ringing = keep },
 }
 """
 BUSY, AWAY = "teams.busy", "teams.away"

@@ -492,6 +492,11 @@ static void enums_have_words(void **state)
   (void)state;
   assert_string_equal(outcome_kind_str(OUTCOME_NO_SUCH_USER), "no_such_user");
   assert_string_equal(decision_kind_str(DECISION_KEEP), "keep");
+  enum decision_kind kind = DECISION_SHOW;
+  assert_true(decision_kind_parse("never", &kind));
+  assert_int_equal(kind, DECISION_NEVER);
+  assert_false(decision_kind_parse("sometimes", &kind));
+  assert_int_equal(kind, DECISION_NEVER);
   assert_string_equal(phase_str(PHASE_IN_FLIGHT), "in_flight");
   assert_string_equal(park_cause_str(PARK_UNKNOWN_NAME), "unknown user");
 }

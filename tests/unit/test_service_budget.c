@@ -164,6 +164,42 @@ static void test_budget_survives_a_restart(void **s UNUSED)
 }
 
 /* Neither the budget's window nor a Retry-After is over because somebody set the clock forward. */
+static size_t asides_answered;
+
+static void on_aside(void *context UNUSED, const struct outcome *outcome UNUSED, const struct graph_reply *reply UNUSED)
+{
+  asides_answered++;
+}
+
+/* What scripts ask leaves half of the budget to the agents, and goes on when the window has passed. */
+static void test_asides_leave_half(void **s UNUSED)
+{
+  static const char get_line[] = "GET /users/" ID_A "/presence";
+  world.account.requests_per_30_seconds = 8;
+  restart();
+  first_ready(); /* one is used */
+  struct graph_operation get = {.kind = GRAPH_GET_PRESENCE, .user = ID_A};
+  asides_answered = 0;
+  for (int i = 0; i < 9; i++)
+    service_request(world.service, 0, &get, on_aside, NULL);
+  turn();
+  assert_int_equal(open_exchanges(get_line), 3);
+  assert_string_equal(service_known_id(world.service, 0, " A@c.com"), ID_A);
+  assert_null(service_known_id(world.service, 0, "b@c.com"));
+  assert_true(service_rest(world.service).busy);
+  state("a@c.com", "Talking", "");
+  assert_non_null(find("POST /users/" ID_A "/presence/setPresence Busy InACall PT1H"));
+  answer_all(200);
+  assert_int_equal(open_exchanges(get_line), 0);
+  pass(31 * CLOCK_SECOND);
+  assert_int_equal(open_exchanges(get_line), 4);
+  answer_all(200);
+  pass(31 * CLOCK_SECOND);
+  answer_all(200);
+  assert_int_equal(asides_answered, 9);
+  assert_false(service_rest(world.service).busy);
+}
+
 static void test_clock_set_forward(void **s UNUSED)
 {
   world.account.requests_per_30_seconds = 2;
@@ -384,6 +420,7 @@ int main(void)
       TEST(batch_refused),
       TEST(batch_unanswered),
       TEST(budget_survives_a_restart),
+      TEST(asides_leave_half),
       TEST(clock_set_forward),
       TEST(clock_set_back),
       TEST(outage),

@@ -263,6 +263,8 @@ static void log_decision(struct store *store, const char *agent, int64_t decided
       .session = SESSION_AWAY,
       .preferred = PREFERRED_BUSY,
       .hold_ms = 5,
+      .delay_ms = 6,
+      .after = {SESSION_AVAILABLE, PREFERRED_AWAY, 8},
       .message = "m",
       .rule = "r",
       .place = "p:1",
@@ -308,6 +310,10 @@ static bool expect_row(void *context, const struct store_decision *row)
   assert_int_equal(row->session, SESSION_AWAY);
   assert_int_equal(row->preferred, PREFERRED_BUSY);
   assert_int_equal(row->hold_ms, 5);
+  assert_int_equal(row->delay_ms, 6);
+  assert_int_equal(row->after.session, SESSION_AVAILABLE);
+  assert_int_equal(row->after.preferred, PREFERRED_AWAY);
+  assert_int_equal(row->after.hold_ms, 8);
   assert_int_equal(row->generation, 7);
   assert_true(row->again);
   return true;
