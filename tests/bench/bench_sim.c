@@ -217,8 +217,13 @@ static void come_back(struct exchange *exchange)
 
 static void note_shown(const struct person *person)
 {
-  int number;
-  if (sscanf(person->upn, "agent%d@", &number) != 1 || number < 1 || number > bench.agents)
+  char digits[16];
+  int64_t number;
+  if (!str_starts(person->upn, "agent"))
+    return;
+  str_cut(digits, sizeof digits, person->upn + strlen("agent"));
+  digits[strcspn(digits, "@")] = '\0';
+  if (!str_parse_int(digits, 1, bench.agents, &number))
     return;
   struct worker *worker = &bench.crew[number - 1];
   worker->shown = PRESENCE_NONE;

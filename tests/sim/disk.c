@@ -127,8 +127,8 @@ static int on_sector(sqlite3_file *file UNUSED)
   return 4096;
 }
 
-/* As the real ones say it: else a commit is followed by padding, and one that failed in the padding is durable though it
- * was not acknowledged. */
+/* As the real ones say it: else a commit is followed by padding, and one that failed in the padding is durable though
+ * it was not acknowledged. */
 static int on_characteristics(sqlite3_file *file UNUSED)
 {
   return SQLITE_IOCAP_POWERSAFE_OVERWRITE;
