@@ -106,9 +106,30 @@ static void decide(struct sim *sim, size_t name, size_t ucc, int64_t moment_ms)
   }
 }
 
+void oracle_resume(struct sim *sim, int64_t alive_ms)
+{
+  int64_t within_ms = sim->config.resume_within_ms;
+  if (within_ms == 0 || alive_ms == 0 || sim_wall_now(sim) - alive_ms <= within_ms)
+    return;
+  sim_say(sim, "longer away than ResumeWithin");
+  for (size_t name = 0; name < SIM_NAMES; name++)
+    for (size_t ucc = 0; ucc < SIM_UCCS; ucc++)
+      sim->oracle.voices[name][ucc].silent = sim->oracle.voices[name][ucc].spoken;
+}
+
+static void hear(struct sim *sim, size_t ucc)
+{
+  for (size_t name = 0; name < SIM_NAMES; name++)
+    if (sim->oracle.voices[name][ucc].silent) {
+      remember(sim, &sim->oracle.voices[name][ucc]);
+      sim->oracle.voices[name][ucc].silent = false;
+    }
+}
+
 void oracle_event(struct sim *sim, size_t name, size_t ucc, const struct event *event)
 {
   struct voice *voice = &sim->oracle.voices[name][ucc];
+  hear(sim, ucc);
   remember(sim, voice);
   ripen(voice, sim_wall_now(sim));
   if (!voice->spoken) {

@@ -42,8 +42,9 @@ enum trouble {
   TROUBLE_CLIENT = 1 << 13,   /* Teams clients come and go */
   TROUBLE_RELOAD = 1 << 14,   /* the rules change */
   TROUBLE_OVERRIDE = 1 << 15, /* somebody at the keyboard */
+  TROUBLE_RESUME = 1 << 16,   /* after a longer downtime, UCCs count again when they speak */
 };
-enum { TROUBLES = 16 };
+enum { TROUBLES = 17 };
 
 struct sim;
 
@@ -203,6 +204,8 @@ extern const char *const sim_uccs[SIM_UCCS];
 void oracle_event(struct sim *sim, size_t name, size_t ucc, const struct event *event);
 void oracle_override(struct sim *sim, size_t name, enum presence session, int64_t hold_ms);
 void oracle_release(struct sim *sim, size_t name);
+/* The daemon starts, and last said that it runs at alive_ms (wall; 0: never). */
+void oracle_resume(struct sim *sim, int64_t alive_ms);
 /* Delays and overrides that are over by now: a clock that is set back does not undo that. */
 void oracle_pass(struct sim *sim);
 void oracle_saved(struct sim *sim);

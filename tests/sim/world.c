@@ -124,6 +124,7 @@ void world_start(struct sim *sim)
   setup.ports.random = port_random;
   setup.ports.steady = port_steady;
   sim_say(sim, "the daemon starts");
+  oracle_resume(sim, store_alive(sim->store));
   sim->service = service_new(&setup);
   sim->restarts++;
   service_start(sim->service);
@@ -326,7 +327,7 @@ static bool begin(struct sim *sim)
       .batch_off = sim_chance(sim, 0.3),
       .preferred_release_always = sim->options.plant == PLANT_CHOICE,
       .request_timeout_ms = sim_chance(sim, 0.2) ? 5 * CLOCK_MINUTE : 30 * CLOCK_SECOND,
-      .resume_within_ms = 0};
+      .resume_within_ms = (sim->troubles & TROUBLE_RESUME) != 0 ? 10 * CLOCK_MINUTE : 0};
   world_start(sim);
   return !sim->failed;
 }
