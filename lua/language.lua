@@ -444,6 +444,28 @@ function language.presence_names()
   return all
 end
 
+-- ---- Options of the ruleset that take few words ----
+
+local function shown(value)
+  return type(value) == "string" and words.quote(value) or words.type_of(value)
+end
+
+function language.merge(value, place)
+  if value ~= nil and value ~= "latest" and type(value) ~= "function" then
+    fail(place, "merge is " .. shown(value),
+      'write merge = "latest", a function(list, agent), or leave it out: then what colleagues would see decides')
+  end
+  return value
+end
+
+-- True: Available is held by an anchor.
+function language.anchors(value, place)
+  if value ~= nil and value ~= "refresh" and value ~= "anchor" then
+    fail(place, "hold is " .. shown(value), 'write hold = "anchor", or leave it out: then Available is refreshed')
+  end
+  return value == "anchor"
+end
+
 -- ---- Loading ----
 
 -- Begins a ruleset.

@@ -72,6 +72,15 @@ local function check_clears(set, warn, place)
   end
 end
 
+-- Never the default: who writes it must have read what it costs.
+local function check_anchor(set, warn)
+  if set.anchors then
+    warn(set.places.hold, 'hold = "anchor" makes Available a preferred presence: it hides a call, a meeting or a Do ' ..
+      "not disturb that no contact centre has reported, and overwrites the person's own choice",
+      "leave hold out unless `presenced capacity` says that the budget does not carry the refreshes")
+  end
+end
+
 -- A list of texts. outcomes: what the host was told, by id; time_place: where time.* is used, or nil.
 function lint.check(set, outcomes, place, time_place)
   local warnings = {}
@@ -87,6 +96,7 @@ function lint.check(set, outcomes, place, time_place)
     end
   end)
   check_clears(set, warn, place)
+  check_anchor(set, warn)
   if time_place then
     warn(time_place, "a function that uses time.* is not asked again when that time has passed",
       "use between and days in `when` where you can")

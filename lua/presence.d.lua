@@ -80,6 +80,7 @@
 ---@field on_error? presenced.outcome|"skip" What a raising rule gives. Default "skip": it counts as not matching.
 ---@field max_hold? string|table<string, string> The longest a presence without `expires` stands: one duration, or by presence.
 ---@field merge? "latest"|fun(list: presenced.contribution[], agent: presenced.agent): integer How several contact centres become one; default: by what colleagues would see, then the most recent.
+---@field hold? "refresh"|"anchor" How Available is held. Default: refreshed every few minutes; see rules/README.md before you anchor it.
 ---@field tests? presenced.test[] Run by `presenced test`, by `check` and before every reload.
 
 ---Every other name is an attribute.

@@ -37,6 +37,8 @@ RULESET = {
                  "The longest a presence without `expires` stands: one duration, or by presence."),
     "merge": ('"latest"|fun(list: presenced.contribution[], agent: presenced.agent): integer',
               "How several contact centres become one; default: by what colleagues would see, then the most recent."),
+    "hold": ('"refresh"|"anchor"',
+             "How Available is held. Default: refreshed every few minutes; see rules/README.md before you anchor it."),
     "tests": ("presenced.test[]", "Run by `presenced test`, by `check` and before every reload."),
 }
 OPTIONS = {

@@ -15,7 +15,7 @@ local decide = require("decide")
 local fail, fold = words.fail, words.fold
 
 local ruleset_keys = { name = true, timezone = true, extends = true, rules = true, reasons = true, reason_states = true,
-  states = true, unmatched = true, on_error = true, max_hold = true, merge = true, tests = true }
+  states = true, unmatched = true, on_error = true, max_hold = true, hold = true, merge = true, tests = true }
 local rule_keys = { why = true, when = true, show = true }
 for option in next, language.option_keys do
   rule_keys[option] = true
@@ -390,15 +390,6 @@ local function compile_unmatched(value, place)
   return add_outcome(outcome, "unmatched", place, no_options, true)
 end
 
-local function compile_merge(value, place)
-  if value ~= nil and value ~= "latest" and type(value) ~= "function" then
-    fail(place, "merge is " .. (type(value) == "string" and words.quote(value) or words.type_of(value)),
-      'write merge = "latest", a function(list, agent), or leave it out: then what colleagues would see decides')
-  end
-  uses_agent = uses_agent or type(value) == "function"
-  return value
-end
-
 -- ---- Layers ----
 
 -- The nearest layer's value of `key`, with its place; then `layer` is that layer.
@@ -436,11 +427,13 @@ local function compile_set()
   set.reason_states = compile_reason_states(nearest("reason_states"))
   set.on_error = compile_on_error(nearest("on_error"))
   set.unmatched = compile_unmatched(nearest("unmatched"))
-  set.merge = compile_merge(nearest("merge"))
+  set.merge = language.merge(nearest("merge"))
+  uses_agent = uses_agent or type(set.merge) == "function"
+  set.anchors = language.anchors(nearest("hold"))
   for _, entry in next, set.states do
     entry.wins = entry.kind == "clear" or entry.kind == "never" -- over the reason that comes with it
   end
-  for _, key in ipairs({ "reasons", "states" }) do
+  for _, key in ipairs({ "reasons", "states", "hold" }) do
     local _, place = nearest(key)
     set.places[key] = place
   end
@@ -579,7 +572,8 @@ local function compile()
   local merge = type(set.merge) == "function" and "function" or set.merge or "rank"
   local result = { name = layers[1].map.name, outcomes = outcomes, uses_attributes = uses_attributes,
     uses_agent = uses_agent, uses_time = time_place ~= nil, times = times.registered(), timezone = timezone,
-    timezone_place = zone_place, merge = merge, warnings = warnings, attributes = table.move(slots, 1, #slots, 1, {}) }
+    timezone_place = zone_place, merge = merge, anchors = set.anchors, warnings = warnings,
+    attributes = table.move(slots, 1, #slots, 1, {}) }
   layers, layer, outcomes, catalog, slots = nil, nil, nil, nil, nil
   return result
 end

@@ -36,7 +36,11 @@ static double needs(const struct sched_capacity *capacity)
   return capacity->available + capacity->others + capacity->changes;
 }
 
-static void print_json(const struct sched_capacity *capacity)
+/* The two ways in which a ruleset can hold Available. */
+enum { REFRESH, ANCHOR, STRATEGIES };
+static const char *const strategies[STRATEGIES] = {"refresh", "anchor"};
+
+static struct value *figures_of(const struct sched_capacity *capacity, struct values *values)
 {
   const struct {
     const char *name;
@@ -50,32 +54,57 @@ static void print_json(const struct sched_capacity *capacity)
       {"headroom", 1 - needs(capacity) / capacity->carries},
       {"converge_seconds", capacity->converges_s},
       {"agents_at_most", (double)capacity->agents_most}};
-  struct values values = {0};
-  struct value *answer = value_map(&values);
+  struct value *map = value_map(values);
   for (size_t i = 0; i < COUNT_OF(figures); i++)
-    value_set(&values, answer, figures[i].name, value_number(&values, figures[i].number));
+    value_set(values, map, figures[i].name, value_number(values, figures[i].number));
+  return map;
+}
+
+/* The figures of the strategy that was asked for, and below them those of both. */
+static void print_json(const struct sched_capacity capacities[STRATEGIES], int asked)
+{
+  struct values values = {0};
+  struct value *answer = figures_of(&capacities[asked], &values), *both = value_map(&values);
+  value_set(&values, answer, "hold", value_string(&values, strategies[asked]));
+  for (int i = 0; i < STRATEGIES; i++)
+    value_set(&values, both, strategies[i], figures_of(&capacities[i], &values));
+  value_set(&values, answer, "strategies", both);
   struct buf text;
-  buf_init(&text, 4096);
+  buf_init(&text, 8192);
   json_write_pretty(&text, answer);
   printf("%s\n", buf_text(&text));
   buf_release(&text);
   values_release(&values);
 }
 
-static void print_text(const struct sched_capacity *capacity, int64_t budget)
+static void print_row(const char *what, double refresh, double anchor, const char *unit)
 {
-  char text[CLOCK_TEXT_SIZE];
-  double part = needs(capacity) / capacity->carries;
-  printf("the budget carries        %8.2f requests/s (%lld in 30 s)\n", capacity->carries, (long long)budget);
-  printf("keep-alive of Available   %8.2f requests/s\n", capacity->available);
-  printf("keep-alive of the others  %8.2f requests/s\n", capacity->others);
-  printf("changes                   %8.2f requests/s\n", capacity->changes);
-  printf("in all                    %8.2f requests/s, %.0f %% of the budget\n", needs(capacity), part * 100);
-  printf("agents of this kind       %8lld at most\n", (long long)capacity->agents_most);
+  printf("%-26s%10.2f%10.2f %s\n", what, refresh, anchor, unit);
+}
+
+static void print_text(
+    const struct sched_capacity capacities[STRATEGIES], int asked, int64_t budget, const struct sched_load *load)
+{
+  const struct sched_capacity *refresh = &capacities[REFRESH], *anchor = &capacities[ANCHOR];
+  char lease[CLOCK_TEXT_SIZE], texts[STRATEGIES][CLOCK_TEXT_SIZE];
   printf(
-      "everybody at once          %s (a shift start, or after an outage)\n",
-      clock_short_duration((int64_t)(capacity->converges_s * 1000) + 999, text));
-  if (part > 1)
+      "the budget carries %.2f requests/s (%lld in 30 s); Lease %s\n\n", refresh->carries, (long long)budget,
+      clock_short_duration(load->lease_ms, lease));
+  printf("%-26s%10s%10s%s\n", "hold =", strategies[REFRESH], strategies[ANCHOR], asked == ANCHOR ? " (asked for)" : "");
+  print_row("keep-alive of Available", refresh->available, anchor->available, "requests/s");
+  print_row("keep-alive of the others", refresh->others, anchor->others, "requests/s");
+  print_row("changes", refresh->changes, anchor->changes, "requests/s");
+  print_row("in all", needs(refresh), needs(anchor), "requests/s");
+  printf(
+      "%-26s%9.0f%%%9.0f%% of the budget\n", "", needs(refresh) / refresh->carries * 100,
+      needs(anchor) / anchor->carries * 100);
+  for (int i = 0; i < STRATEGIES; i++)
+    clock_short_duration((int64_t)(capacities[i].converges_s * 1000) + 999, texts[i]);
+  printf("%-26s%10s%10s (a shift start, or after an outage)\n", "everybody at once", texts[REFRESH], texts[ANCHOR]);
+  printf(
+      "%-26s%10lld%10lld at most\n", "agents of this kind", (long long)refresh->agents_most,
+      (long long)anchor->agents_most);
+  if (needs(&capacities[asked]) > refresh->carries)
     printf(
         "MORE THAN THE BUDGET GIVES: presences come late, and Available ones fade; raise RequestsPer30Seconds (Graph "
         "allows up to 10000), or publish fewer agents\n");
@@ -85,6 +114,7 @@ int cli_capacity(struct cli *cli)
 {
   int64_t agents = 0, budget = 1500, available = 50, changes = 12, preferred = 30;
   struct sched_load load = {.lease_ms = CLOCK_HOUR};
+  int asked = cli_flag(cli, "--anchor") ? ANCHOR : REFRESH;
   if (!read_number(cli, "--agents", 1, AGENTS_MAX, &agents) || !read_number(cli, "--budget", 1, BUDGET_MAX, &budget) ||
       !read_number(cli, "--available", 0, 100, &available) ||
       !read_number(cli, "--changes", 0, CHANGES_MAX, &changes) ||
@@ -99,10 +129,14 @@ int cli_capacity(struct cli *cli)
   load.available = (double)available / 100;
   load.changes = (double)changes;
   load.preferred = (double)preferred / 100;
-  struct sched_capacity capacity = sched_capacity(&load, budget);
+  struct sched_capacity capacities[STRATEGIES];
+  for (int i = 0; i < STRATEGIES; i++) {
+    load.anchors = i == ANCHOR;
+    capacities[i] = sched_capacity(&load, budget);
+  }
   if (cli->json)
-    print_json(&capacity);
+    print_json(capacities, asked);
   else
-    print_text(&capacity, budget);
-  return needs(&capacity) > capacity.carries ? EXIT_FAILED : EXIT_DONE;
+    print_text(capacities, asked, budget, &load);
+  return needs(&capacities[asked]) > capacities[asked].carries ? EXIT_FAILED : EXIT_DONE;
 }

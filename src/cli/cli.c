@@ -25,12 +25,14 @@ const struct cli_command cli_commands[] = {
                           "token or no state file.\n",
      cli_run},
     {"capacity", "--agents N", "what a tenant's budget carries: requests, headroom, time to converge",
-     WITH_JSON "      --agents N       agents in all\n"
-               "      --budget N       RequestsPer30Seconds (default 1500)\n"
-               "      --lease D        Lease (default 1h)\n"
-               "      --available P    percent of the agents who are shown as Available at one time (default 50)\n"
-               "      --changes N      changes of what an agent shows, per hour (default 12)\n"
-               "      --preferred P    percent of the changes that show a preferred presence (default 30)\n",
+     WITH_JSON
+     "      --agents N       agents in all\n"
+     "      --budget N       RequestsPer30Seconds (default 1500)\n"
+     "      --lease D        Lease (default 1h)\n"
+     "      --available P    percent of the agents who are shown as Available at one time (default 50)\n"
+     "      --changes N      changes of what an agent shows, per hour (default 12)\n"
+     "      --preferred P    percent of the changes that show a preferred presence (default 30)\n"
+     "      --anchor         the ruleset says hold = \"anchor\": its figures decide, not those of refreshes\n",
      cli_capacity},
     {"check", "[--strict]", "checks config.xml, the secrets, the rulesets and their tests; sends nothing",
      WITH_CONFIG WITH_KEY "      --strict        refuse what is only a warning, too\n", cli_check},

@@ -33,6 +33,7 @@ struct eval {
   struct event event;
   struct decision decision;
   struct err trouble;
+  bool anchored;        /* what it shows is held by an anchor */
   struct values values; /* of the answer */
   struct value *answer;
 };
@@ -203,9 +204,10 @@ static bool describe_requests(struct eval *eval, struct err *err)
     return true;
   /* With a delay, what is sent when it is over. */
   int64_t now = eval->event.at_ms + eval->decision.delay_ms;
-  struct agent agent = {0};
+  struct agent agent = {.anchors = ruleset_anchors(eval->ruleset)};
   struct contribution *contribution = make_agent(eval, &agent, now);
   struct desired desired = agent_desired(&agent, now);
+  eval->anchored = desired.anchored;
   const struct sched_policy policy = {.lease_ms = DEFAULT_LEASE_MS};
   bool ok = true, ends = false;
   for (int i = 0; ok && !ends && i < REQUESTS_MAX + 1; i++) {
@@ -248,17 +250,20 @@ static bool parse_client(const char *text, struct effective_session *session, st
   return true;
 }
 
+/* An anchor is what colleagues see as any preferred presence. */
 static void add_view(struct eval *eval, struct value *list, const char *client, const struct effective_session *teams)
 {
   const struct decision *decision = &eval->decision;
   int64_t now = eval->event.at_ms;
   struct effective_session sessions[2];
-  struct effective_preferred preferred = {decision->preferred, now + decision->hold_ms};
+  struct effective_preferred preferred = {
+      eval->anchored ? PREFERRED_AVAILABLE : decision->preferred, now + decision->hold_ms};
   size_t count = 0;
   if (teams != NULL)
     sessions[count++] = *teams;
   if (decision->kind == DECISION_SHOW) {
-    enum presence session = decision->session != PRESENCE_NONE ? decision->session : SESSION_AWAY; /* the carrier */
+    bool carrier = eval->anchored || decision->session == PRESENCE_NONE;
+    enum presence session = carrier ? SESSION_AWAY : decision->session;
     sessions[count] = (struct effective_session){.set_ms = now, .expires_ms = now + decision->hold_ms};
     set_session(&sessions[count], presence_availability(session), presence_activity_str(session));
     count++;
@@ -333,6 +338,9 @@ static void print_decision(const struct eval *eval)
         "           until the next event, at most %s (%s), %s\n", clock_short_duration(decision->hold_ms, hold),
         clock_rfc3339(eval->event.at_ms + decision->hold_ms, until), decision->expires_given ? "expires" : "max_hold");
   print_times(eval);
+  if (eval->anchored)
+    printf("           anchored: held by preferred.available over a session Away, until any contact centre reports "
+           "another state\n");
   if (decision->kind == DECISION_NEVER)
     printf("           this person is not published, whatever any contact centre says\n");
   if (*decision->message != '\0')
@@ -470,7 +478,11 @@ static bool run(struct eval *eval, const char *rules, const char *event, const c
   if (!decide(eval, err))
     return false;
   describe_decision(eval);
-  return describe_requests(eval, err) && describe_view(eval, client, err);
+  if (!describe_requests(eval, err))
+    return false;
+  if (ruleset_anchors(eval->ruleset))
+    value_set(&eval->values, eval->answer, "anchored", value_bool(&eval->values, eval->anchored));
+  return describe_view(eval, client, err);
 }
 
 int cli_eval(struct cli *cli)

@@ -92,6 +92,8 @@ static void print_counts(const char *title, const struct value *counts)
 static const char *shown(const struct value *agent)
 {
   const char *preferred = value_get_text(agent, "preferred", "none");
+  if (value_get_bool(agent, "anchored", false))
+    return "preferred.available (anchor)";
   return strcmp(preferred, "none") != 0 ? preferred : value_get_text(agent, "session", "none");
 }
 

@@ -107,6 +107,16 @@ static void describe_tests(struct suite *suite, const struct ruletests *tests, s
   value_set(&suite->values, file, "notes", notes);
 }
 
+/* What lint found that is no error. */
+static void describe_warnings(struct suite *suite, const struct ruleset *ruleset, struct value *file)
+{
+  struct value *list = value_list(&suite->values);
+  const char *text;
+  for (size_t i = 0; (text = ruleset_warning_at(ruleset, i)) != NULL; i++)
+    value_add(&suite->values, list, value_string(&suite->values, text));
+  value_set(&suite->values, file, "warnings", list);
+}
+
 static void describe_coverage(struct suite *suite, const struct ruletests *tests, struct value *file)
 {
   struct value *coverage = value_map(&suite->values);
@@ -166,6 +176,12 @@ static void print_texts(const struct value *list, const char *colour)
     printf("%s%s%s\n", cli_colour(colour), value_get_text(value_at(list, i), "text", ""), cli_colour("\033[0m"));
 }
 
+static void print_warnings(const struct value *list)
+{
+  for (size_t i = 0; i < value_count(list); i++)
+    printf("  %swarning:%s %s\n", cli_colour("\033[33m"), cli_colour("\033[0m"), value_text(value_at(list, i), ""));
+}
+
 static void print_coverage(const struct value *coverage)
 {
   printf("  covered:");
@@ -190,6 +206,7 @@ static void print_file(const struct suite *suite, const struct value *file)
     printf("no tests; write some into its tests = { }\n");
   else
     printf("%.0f passed, %.0f failed\n", tests - failed, failed);
+  print_warnings(value_get(file, "warnings"));
   print_coverage(value_get(file, "coverage"));
   const struct value *unanswered = value_get(file, "unanswered");
   print_names("no rule answers the", "codes", value_get(unanswered, "codes"));
@@ -211,6 +228,7 @@ static bool run_file(struct suite *suite, const char *path, struct value *file, 
     put_text(suite, file, "ruleset", ruleset_name(ruleset));
     describe_tests(suite, &tests, file);
     describe_coverage(suite, &tests, file);
+    describe_warnings(suite, ruleset, file);
     ok = describe_unanswered(suite, ruleset, file, err);
   }
   if (ok && !suite->cli->json)

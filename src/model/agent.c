@@ -288,6 +288,36 @@ static struct rival winner_of(const struct agent *agent, int64_t now, struct des
   return best;
 }
 
+static bool shows_available(const struct contribution_view *view)
+{
+  return view->session == SESSION_AVAILABLE && view->preferred == PRESENCE_NONE;
+}
+
+/* Has its UCC reported something else than that the agent is available, since the anchor's own report? */
+static bool speaks_against(const struct contribution *contribution, int64_t anchor_from_ms, int64_t now)
+{
+  struct contribution_view view;
+  if (contribution->silent)
+    return false;
+  if (contribution->pending_ms != CLOCK_NEVER && now < contribution->pending_ms)
+    return true;
+  if (!contribution_at(contribution, now, &view))
+    return contribution->since_ms >= anchor_from_ms;
+  return !shows_available(&view) || contribution->since_ms != stand_at(contribution, now)->from_ms; /* `keep` */
+}
+
+static bool may_anchor(const struct agent *agent, const struct rival *winner, int64_t now)
+{
+  if (!agent->anchors || winner->contribution->is_override || !shows_available(&winner->view))
+    return false;
+  for (const struct contribution *contribution = agent->contributions; contribution != NULL;
+       contribution = contribution->next) {
+    if (speaks_against(contribution, winner->from_ms, now))
+      return false;
+  }
+  return true;
+}
+
 struct desired agent_desired(const struct agent *agent, int64_t now)
 {
   struct desired desired = {.message = "", .changes_ms = CLOCK_NEVER};
@@ -297,6 +327,11 @@ struct desired agent_desired(const struct agent *agent, int64_t now)
   desired.winner = winner.contribution;
   desired.session = winner.view.session;
   desired.preferred = winner.view.preferred;
+  desired.anchored = may_anchor(agent, &winner, now);
+  if (desired.anchored) {
+    desired.session = PRESENCE_NONE;
+    desired.preferred = PREFERRED_AVAILABLE;
+  }
   desired.carrier = desired.session == PRESENCE_NONE && desired.preferred != PRESENCE_NONE;
   if (desired.carrier)
     desired.session = SESSION_AWAY;

@@ -143,15 +143,17 @@ struct agent {
   bool differs : 1;         /* what Graph confirmed is not what it should show, and nobody is to blame but time */
   bool has_predecessor : 1; /* it is somebody's successor */
   bool merge_latest : 1;    /* the most recent contribution wins, whatever it shows */
+  bool anchors : 1;         /* its ruleset says hold = "anchor" */
 };
 
 /* What the agent should show now. Texts are the winner's. */
 struct desired {
   enum presence session, preferred;
-  bool carrier;                      /* the session is there only to keep the preferred presence alive (facts 1.4) */
-  const char *message;               /* "" for none */
-  int64_t until_ms;                  /* end of the winner's hold */
-  int64_t changes_ms;                /* the next moment at which the answer can be another one; CLOCK_NEVER */
+  bool carrier;        /* the session is there only to keep the preferred presence alive (facts 1.4) */
+  bool anchored;       /* likewise, and the preferred presence stands for the winner's session.available */
+  const char *message; /* "" for none */
+  int64_t until_ms;    /* end of the winner's hold */
+  int64_t changes_ms;  /* the next moment at which the answer can be another one; CLOCK_NEVER */
   const struct contribution *winner; /* NULL: nothing is to be shown */
   bool never;                        /* some UCC's rules say that this person is not published */
 };
@@ -191,7 +193,12 @@ void agent_take(struct agent *agent, struct contribution *contribution);
 struct contribution *agent_contribution(const struct agent *agent, const char *ucc);
 /* One contribution wins as a whole, by what colleagues would see of it, then by the most recent `since` (interface 4).
  * A decision that names only a preferred presence gets the carrier session Away/Away, which never fades and never masks
- * a Teams client. */
+ * a Teams client.
+ *
+ * Of an agent that anchors, an Available session is held the same way, by the preferred Available: a session would have
+ * to be refreshed every few minutes. That hides whatever nobody has told us of, so it is so only while nobody speaks
+ * against it: no contribution shows, or waits to show, anything else, and no UCC that shows nothing, or was told to
+ * keep what it showed, has come to another state since. An override is never anchored. */
 struct desired agent_desired(const struct agent *agent, int64_t now);
 /* The clock was set: how long Graph keeps a session or a preferred presence does not depend on our clock. */
 void confirmed_shift(struct confirmed *confirmed, int64_t by_ms);

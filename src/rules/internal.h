@@ -56,6 +56,7 @@ struct ruleset {
   const struct value *tests; /* as lua/tests.lua has checked them */
   const struct value *warnings;
   enum rules_merge merge;
+  bool anchors;
   struct rules_file *files;
   size_t file_count;
   struct zone *zone; /* NULL: the ruleset has none, and uses no times */

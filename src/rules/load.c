@@ -157,6 +157,7 @@ static bool compile(struct ruleset *ruleset, struct err *err)
   for (size_t i = 0; i < RULES_SLOTS; i++)
     ruleset->slots[i] = value_text(value_at(value_get(compiled, "attributes"), i), NULL);
   ruleset->warnings = value_get(compiled, "warnings");
+  ruleset->anchors = value_get_bool(compiled, "anchors", false);
   if (!read_merge(ruleset, compiled))
     return rules_bad_answer(err, "an unknown merge");
   if (!rules_read_times(ruleset, compiled, err) || !read_outcomes(ruleset, value_get(compiled, "outcomes"), err))
@@ -248,6 +249,11 @@ size_t ruleset_memory_bytes(const struct ruleset *ruleset)
 enum rules_merge ruleset_merge_mode(const struct ruleset *ruleset)
 {
   return ruleset->merge;
+}
+
+bool ruleset_anchors(const struct ruleset *ruleset)
+{
+  return ruleset->anchors;
 }
 
 const char *ruleset_file_at(const struct ruleset *ruleset, size_t index)

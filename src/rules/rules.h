@@ -72,6 +72,9 @@ bool ruleset_merge(
     struct ruleset *ruleset, const struct rules_candidate *candidates, size_t count, const struct rules_agent *agent,
     size_t *ret_index, struct err *ret_trouble) MUST_CHECK;
 
+/* hold = "anchor": see agent_desired(). It is how what was decided is held, and no part of a decision. */
+bool ruleset_anchors(const struct ruleset *ruleset);
+
 /* Every file that it was read from: itself, what it extends, codes; for watching. NULL past the end. */
 const char *ruleset_file_at(const struct ruleset *ruleset, size_t index);
 /* What lint found that is no error: "FILE:LINE: WHAT; WHAT TO WRITE". NULL past the end. */

@@ -157,6 +157,7 @@ static void choose(struct trial *trial)
   size_t count = 0, index = 0;
   for (size_t i = 0; i < trial->seat_count; i++)
     trial->seats[i].contribution->chosen = false;
+  trial->agent.anchors = ruleset_anchors(trial->ruleset);
   trial->agent.merge_latest = ruleset_merge_mode(trial->ruleset) == RULES_MERGE_LATEST;
   if (ruleset_merge_mode(trial->ruleset) != RULES_MERGE_FUNCTION)
     return;

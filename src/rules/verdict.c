@@ -37,8 +37,8 @@ struct verdict verdict_of_steps(const struct trial *trial, const struct desired 
   if (desired->winner != NULL) {
     stand = &desired->winner->stand;
     verdict.kind = DECISION_SHOW;
-    verdict.session = desired->carrier ? PRESENCE_NONE : desired->session;
-    verdict.preferred = desired->preferred;
+    verdict.session = desired->anchored ? SESSION_AVAILABLE : desired->carrier ? PRESENCE_NONE : desired->session;
+    verdict.preferred = desired->anchored ? PRESENCE_NONE : desired->preferred;
     verdict.message = desired->message;
     verdict.hold_ms = trial->now < stand_until(stand) ? stand->answer->hold_ms : stand->answer->after.hold_ms;
   } else if (desired->never) {

@@ -146,6 +146,7 @@ struct sched_load {
   double available; /* of them, shown as Available at one time: 0..1 */
   double changes;   /* of what is to be shown, per agent and hour */
   double preferred; /* of the changes, those that show a preferred presence: 0..1 */
+  bool anchors;     /* Available is held by an anchor, see agent_desired() */
   int64_t lease_ms;
 };
 

@@ -37,7 +37,7 @@ static void decide_one(struct service *service, struct agent *agent, int64_t now
   char *message = must_strdup(before.message); /* it goes with the decision that made it */
   before.message = message;
   pipeline_decide_all_again(service, agent, now);
-  struct desired after = agent_desired(agent, now);
+  struct desired after = pipeline_desired(service, agent, now);
   service->decided_again++;
   if (!same_picture(&before, &after)) {
     service->came_out_different++;
@@ -93,6 +93,7 @@ bool change_differs(const struct contribution *contribution, const struct decisi
           strcmp(decision->message, answer->message) != 0);
 }
 
+/* In what is decided, or in how it is held. */
 static bool would_differ(
     struct service *service, struct ruleset *ruleset, const struct agent *agent,
     const struct contribution *contribution, struct tally *tally)
@@ -106,9 +107,16 @@ static bool would_differ(
           ruleset, service->scratch, contribution->since_ms, service_now(service), &seen, &service->decision, &trouble))
     return false;
   const struct decision *decision = &service->decision;
-  if (!change_differs(contribution, decision))
-    return false;
   char text[512], brief[DECISION_BRIEF_SIZE];
+  if (!change_differs(contribution, decision)) {
+    bool anchors = ruleset_anchors(ruleset);
+    if (decision->session != SESSION_AVAILABLE || decision->preferred != PRESENCE_NONE ||
+        anchors == ruleset_anchors(service->setup.rulesets[agent->account]))
+      return false;
+    snprintf(text, sizeof text, "%s: Available is held by %s", decision->rule, anchors ? "an anchor" : "refreshes");
+    tally_add(tally, text);
+    return true;
+  }
   decision_brief(answer->kind, answer->session, answer->preferred, answer->hold_ms, brief);
   describe(text, sizeof text, answer_rule(answer), brief, decision);
   tally_add(tally, text);

@@ -166,6 +166,8 @@ struct app *service_app(const struct service *service, const struct agent *agent
 /* pipeline.c */
 /* Puts the agent where it belongs now: idle, waiting, ready or parked. Not while it is in flight. */
 void pipeline_settle(struct service *service, struct agent *agent, int64_t now);
+/* What the agent should show, by the present rules; agent_desired() alone goes by those of when it was settled last. */
+struct desired pipeline_desired(struct service *service, struct agent *agent, int64_t now);
 /* What is next for the agent, and what it should show. */
 struct sched_plan pipeline_plan(struct service *service, struct agent *agent, int64_t now, struct desired *ret_desired);
 void pipeline_park(struct service *service, struct agent *agent, enum park_cause cause, const char *detail);

@@ -335,7 +335,8 @@ static int64_t pass_time(struct service *service, struct agent *agent, int64_t n
   return next;
 }
 
-/* Lets the ruleset's own `merge` choose among several; where it fails, the rank decides. */
+/* What the ruleset says for the agent as a whole. Its own `merge` chooses among several; where it fails, the rank
+ * decides. */
 static void choose(struct service *service, struct agent *agent, int64_t now)
 {
   struct rules_candidate candidates[RULES_STATES_MAX];
@@ -344,6 +345,7 @@ static void choose(struct service *service, struct agent *agent, int64_t now)
   struct ruleset *ruleset = service->setup.rulesets[agent->account];
   for (struct contribution *c = agent->contributions; c != NULL; c = c->next)
     c->chosen = false;
+  agent->anchors = ruleset_anchors(ruleset);
   agent->merge_latest = ruleset_merge_mode(ruleset) == RULES_MERGE_LATEST;
   if (ruleset_merge_mode(ruleset) != RULES_MERGE_FUNCTION)
     return;
@@ -367,7 +369,7 @@ static void choose(struct service *service, struct agent *agent, int64_t now)
     tell_rule_trouble(service, &trouble);
 }
 
-static struct desired desired_now(struct service *service, struct agent *agent, int64_t now)
+struct desired pipeline_desired(struct service *service, struct agent *agent, int64_t now)
 {
   if (service->clears_all)
     return (struct desired){.message = "", .changes_ms = CLOCK_NEVER};
@@ -390,7 +392,7 @@ struct sched_plan pipeline_plan(struct service *service, struct agent *agent, in
 {
   const struct config *config = service->setup.config;
   struct sched_policy policy = {config->accounts[agent->account].lease_ms, config->preferred_release_always};
-  *ret_desired = desired_now(service, agent, now);
+  *ret_desired = pipeline_desired(service, agent, now);
   return sched_plan(agent, ret_desired, now, &policy);
 }
 

@@ -155,6 +155,7 @@ static struct value *view_agent(const struct service *service, const struct agen
   put_text(values, view, "session", presence_str(desired.session));
   put_text(values, view, "preferred", presence_str(desired.preferred));
   value_set(values, view, "carrier", value_bool(values, desired.carrier));
+  value_set(values, view, "anchored", value_bool(values, desired.anchored));
   if (agent->left_choice != AVAILABILITY_UNKNOWN)
     put_text(values, view, "left_to_their_choice", availability_str(agent->left_choice));
   put_text(values, view, "message", desired.message);

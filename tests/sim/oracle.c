@@ -200,6 +200,33 @@ static struct expectation completed(struct expectation view)
   return view;
 }
 
+/* Would this voice have an Available of that moment anchored? Not when it says anything else, or said so since. */
+static bool agrees(const struct voice *voice, int64_t from_ms, int64_t wall_ms)
+{
+  struct expectation view;
+  int64_t view_from_ms;
+  if (!voice->spoken || voice->silent)
+    return true;
+  if (voice->pending_ms != 0 && wall_ms < voice->pending_ms)
+    return false;
+  if (!shows(voice, wall_ms, &view, &view_from_ms))
+    return voice->since_ms < from_ms;
+  return view.session == SESSION_AVAILABLE && view.preferred == PRESENCE_NONE && view_from_ms == voice->since_ms;
+}
+
+static struct expectation anchored(
+    const struct oracle *oracle, size_t name, struct expectation best, int64_t from_ms, int64_t wall_ms)
+{
+  bool all = oracle->anchors && best.session == SESSION_AVAILABLE && best.preferred == PRESENCE_NONE;
+  for (size_t ucc = 0; ucc < SIM_UCCS; ucc++)
+    all = all && agrees(&oracle->voices[name][ucc], from_ms, wall_ms);
+  if (all) {
+    best.session = SESSION_AWAY;
+    best.preferred = PREFERRED_AVAILABLE;
+  }
+  return best;
+}
+
 struct expectation oracle_expects(const struct oracle *oracle, size_t name, int64_t wall_ms)
 {
   struct expectation best = {0}, view;
@@ -218,5 +245,5 @@ struct expectation oracle_expects(const struct oracle *oracle, size_t name, int6
     best.tie = tie;
     any = true;
   }
-  return completed(best);
+  return completed(anchored(oracle, name, best, best_from_ms, wall_ms));
 }

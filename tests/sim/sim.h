@@ -79,6 +79,7 @@ struct expectation {
 struct oracle {
   struct voice voices[SIM_NAMES][SIM_UCCS];
   struct voice overrides[SIM_NAMES];
+  bool anchors; /* the rules say hold = "anchor" */
 };
 
 /* What a check has to remember of a person of a tenant, by object id. */

@@ -92,7 +92,9 @@ static struct ruleset *load_rules(uint32_t generation)
 {
   struct err err = ERR_INIT;
   struct rules_limits limits = {10000, 60000, (size_t)64 << 20, (size_t)64 << 20};
-  const char *path = generation % 2 == 1 ? RULES_DIR "/first.lua" : RULES_DIR "/second.lua";
+  static const char *const paths[] = {
+      RULES_DIR "/third.lua", RULES_DIR "/first.lua", RULES_DIR "/second.lua", RULES_DIR "/first.lua"};
+  const char *path = paths[generation % COUNT_OF(paths)];
   struct ruleset *ruleset = ruleset_load(path, &limits, generation, &err);
   if (ruleset == NULL) {
     fprintf(stderr, "sim: %s\n", err.text);
@@ -169,6 +171,7 @@ void world_reload(struct sim *sim)
     ruleset_free(sim->rulesets[i]);
     sim->rulesets[i] = load_rules(sim->generation);
   }
+  sim->oracle.anchors = ruleset_anchors(sim->rulesets[0]);
   if (sim->service == NULL)
     return; /* it decides everything again when it starts */
   if (sim->options.plant != PLANT_OLD_RULES)

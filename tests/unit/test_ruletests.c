@@ -347,6 +347,23 @@ static void own_merge_decides(void **state UNUSED)
   ruleset_free(ruleset);
 }
 
+/* Tests speak of what was decided, not of how it is held. */
+static void an_anchor_is_no_part_of_a_decision(void **state UNUSED)
+{
+  struct err err = ERR_INIT;
+  write_file("ruleset { hold = 'anchor', states = { A = teams.available },\n"
+             " tests = { { 'one', { state = 'A' }, teams.available },\n"
+             "  { 'two', steps = { { ucc = 'a', state = 'A' }, { ucc = 'b', state = 'A', wait = '1m' } },\n"
+             "    teams.available, shows = 'Available' } } }");
+  struct ruleset *ruleset = ruleset_load("c.lua", &limits, 1, &err);
+  if (ruleset == NULL)
+    fail_msg("%s", err.text);
+  assert_true(ruleset_anchors(ruleset));
+  if (!ruletests_pass(ruleset, RULETESTS_CPU_MS, &err))
+    fail_msg("%s", err.text);
+  ruleset_free(ruleset);
+}
+
 /* ---- Coverage and limits ---- */
 
 static struct ruletests_cover cover_of(const struct ruletests *tests, const char *label)
@@ -497,12 +514,19 @@ static void names_what_no_rule_answers(void **state UNUSED)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(refuses_illegal_tests_at_load), cmocka_unit_test(runs_in_virtual_time),
-      cmocka_unit_test(tells_expected_and_got),        cmocka_unit_test(says_how_many_failed),
-      cmocka_unit_test(notes_what_a_rule_raised),      cmocka_unit_test(own_merge_decides),
-      cmocka_unit_test(counts_what_was_reached),       cmocka_unit_test(counts_no_replaced_layer),
-      cmocka_unit_test(without_tests_all_is_well),     cmocka_unit_test(stops_over_its_budget),
-      cmocka_unit_test(default_ruleset_passes),        cmocka_unit_test(names_what_no_rule_answers),
+      cmocka_unit_test(refuses_illegal_tests_at_load),
+      cmocka_unit_test(runs_in_virtual_time),
+      cmocka_unit_test(tells_expected_and_got),
+      cmocka_unit_test(says_how_many_failed),
+      cmocka_unit_test(notes_what_a_rule_raised),
+      cmocka_unit_test(own_merge_decides),
+      cmocka_unit_test(an_anchor_is_no_part_of_a_decision),
+      cmocka_unit_test(counts_what_was_reached),
+      cmocka_unit_test(counts_no_replaced_layer),
+      cmocka_unit_test(without_tests_all_is_well),
+      cmocka_unit_test(stops_over_its_budget),
+      cmocka_unit_test(default_ruleset_passes),
+      cmocka_unit_test(names_what_no_rule_answers),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }
