@@ -11,6 +11,9 @@ stds.presenced = {
 -- Scripts have their own primitives besides.
 files["examples/scripts/*.lua"] = { std = "lua54+presenced+script" }
 files["examples/policies/*.lua"] = { std = "lua54+presenced+script+policy" }
+-- Scenarios are graphsim's; `teams` and `preferred` are functions there.
+files["examples/scenarios/*.lua"] = { std = "lua54+scenario" }
+stds.scenario = { read_globals = { "wait", "faults", "retry_after", "teams", "preferred", "users", "say" } }
 stds.policy = { read_globals = { "on", "every", "at" } }
 stds.script = { read_globals = { "graph", "events", "rows", "sleep", "log", "arg" } }
 -- Declarations for editors: it defines everything and runs nowhere.

@@ -10,6 +10,7 @@
 #include "tenant/tenant.h"
 
 struct loop;
+struct scenario;
 
 struct graphsim {
   struct options options;
@@ -20,12 +21,15 @@ struct graphsim {
   struct http_server *graph_server, *sim_server;
   int port, sim_port;
   struct journal journal;
-  struct list_node held; /* struct held: answers that come later or never; server.c */
+  struct list_node held;     /* struct held: answers that come later or never; server.c */
+  struct scenario *scenario; /* NULL: there is none */
+  struct err failure;        /* of the scenario, while it ran */
 };
 
 /* options are copied. Listens when this returns true. */
 bool graphsim_open(struct graphsim *graphsim, const struct options *options, struct err *err) MUST_CHECK;
-void graphsim_run(struct graphsim *graphsim);   /* until SIGTERM or SIGINT */
+/* Until SIGTERM or SIGINT; false when the scenario fails. */
+bool graphsim_run(struct graphsim *graphsim, struct err *err) MUST_CHECK;
 void graphsim_close(struct graphsim *graphsim); /* also what was opened by half */
 
 /* sim.c: the plain port */

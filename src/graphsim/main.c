@@ -24,10 +24,8 @@ int main(int argc, char **argv)
     return EXIT_OK;
   }
   struct graphsim *graphsim = must_alloc(sizeof *graphsim); /* too large for the stack */
-  bool open = graphsim_open(graphsim, &options, &err);
-  if (open)
-    graphsim_run(graphsim);
+  bool ok = graphsim_open(graphsim, &options, &err) && graphsim_run(graphsim, &err);
   graphsim_close(graphsim);
   free(graphsim);
-  return open ? EXIT_OK : fail(&err);
+  return ok ? EXIT_OK : fail(&err);
 }

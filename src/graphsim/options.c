@@ -28,17 +28,30 @@ void options_help(void)
       "  --roles ROLE,...       the roles of a token (default %s,%s; \"none\")\n"
       "  --requests-per-30s N   presence limit; more is answered with 429 (default 1500)\n"
       "  --latency MS           before every answer of Graph (default 0)\n"
+      "  --scenario FILE.lua    a script of faults and of what people do; see below\n"
       "  --help\n\n"
       "Fault kinds: token-* befall token requests, lookup-* user lookups, batch-* a whole $batch, the others presence "
       "actions.\n%s\n",
       presence_role, user_role, buf_text(&kinds));
   buf_release(&kinds);
+  printf("\n"
+         "A scenario is Lua that runs beside; what stands before its first wait holds from the beginning:\n"
+         "  wait(\"1m30s\")                            goes on after this long\n"
+         "  faults { \"throttle:0.5\", \"reset\" }       these instead of all before; faults {} ends all\n"
+         "  retry_after(\"120s\")                      what throttling faults ask for from now on (at first 2s)\n"
+         "  teams(upn, availability, activity)       what their Teams client shows; teams(upn, nil) closes it\n"
+         "  preferred(upn, availability, activity)   what they choose by hand; nil takes it back\n"
+         "  users.add(upn, id)  users.rename(upn, new)  users.delete(upn)\n"
+         "  users.disable(upn)  users.enable(upn)  users.unlicense(upn)  users.license(upn)\n"
+         "  say(text)                                 a line on standard output\n"
+         "besides Lua's string, table, math, utf8. Errors name file and line, and end graphsim with exit code 2.\n");
 }
 
 enum {
   OPTION_DIR = 256, /* beyond any character, as getopt wants it */
   OPTION_FAULT,
   OPTION_ROLES,
+  OPTION_SCENARIO,
   OPTION_HELP,
   OPTION_PORT, /* the first that takes a number: the order of numbers[] */
   OPTION_SIM_PORT,
@@ -122,6 +135,9 @@ static bool apply(struct options *options, int option, const char *text, bool *h
     return faults_add(&options->faults, text, err) || err_add(err, "--fault");
   case OPTION_ROLES:
     return parse_roles(options, text, err);
+  case OPTION_SCENARIO:
+    options->scenario = text;
+    return true;
   case OPTION_HELP:
     *help = true;
     return true;
@@ -141,14 +157,13 @@ static bool apply(struct options *options, int option, const char *text, bool *h
 
 bool options_parse(int argc, char **argv, struct options *ret_options, bool *ret_help, struct err *err)
 {
-  struct option table[4 + COUNT_OF(numbers) + 1] = {
-      {"dir", required_argument, NULL, OPTION_DIR},
-      {"fault", required_argument, NULL, OPTION_FAULT},
-      {"roles", required_argument, NULL, OPTION_ROLES},
+  struct option table[5 + COUNT_OF(numbers) + 1] = {
+      {"dir", required_argument, NULL, OPTION_DIR},     {"fault", required_argument, NULL, OPTION_FAULT},
+      {"roles", required_argument, NULL, OPTION_ROLES}, {"scenario", required_argument, NULL, OPTION_SCENARIO},
       {"help", no_argument, NULL, OPTION_HELP},
   };
   for (size_t i = 0; i < COUNT_OF(numbers); i++)
-    table[4 + i] = (struct option){numbers[i].name, required_argument, NULL, OPTION_PORT + (int)i};
+    table[5 + i] = (struct option){numbers[i].name, required_argument, NULL, OPTION_PORT + (int)i};
   struct options options = {
       .users = 250,
       .seed = 1,

@@ -6,8 +6,8 @@
 #include "tenant/tenant.h"
 
 struct options {
-  const char *dir;    /* borrowed from argv */
-  int port, sim_port; /* 0: a free one */
+  const char *dir, *scenario; /* borrowed from argv; scenario NULL: none */
+  int port, sim_port;         /* 0: a free one */
   int users;
   uint64_t seed;
   struct tenant_setup tenant; /* the parts that the command line tells */

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "graphsim/graphsim.h"
+#include "graphsim/scenario.h"
 #include "graphsim/setup.h"
 
 #include <signal.h>
@@ -120,6 +121,12 @@ static bool listen_on_both(struct graphsim *graphsim, struct err *err)
          http_server_listen_tcp(graphsim->sim_server, host, graphsim->options.sim_port, &graphsim->sim_port, err);
 }
 
+static void on_failure(struct graphsim *graphsim, const struct err *err)
+{
+  graphsim->failure = *err;
+  loop_stop(graphsim->loop);
+}
+
 bool graphsim_open(struct graphsim *graphsim, const struct options *options, struct err *err)
 {
   *graphsim = (struct graphsim){.options = *options};
@@ -144,6 +151,10 @@ bool graphsim_open(struct graphsim *graphsim, const struct options *options, str
     return false;
   snprintf(
       graphsim->tenant.setup.address, sizeof graphsim->tenant.setup.address, "https://localhost:%d", graphsim->port);
+  /* Before anybody knows where to connect: what it orders at first holds from the beginning. */
+  if (options->scenario != NULL &&
+      (graphsim->scenario = scenario_open(graphsim, options->scenario, on_failure, err)) == NULL)
+    return false;
   return setup_files(graphsim, err);
 }
 
@@ -153,7 +164,7 @@ static void on_signal(void *context)
   loop_stop(graphsim->loop);
 }
 
-void graphsim_run(struct graphsim *graphsim)
+bool graphsim_run(struct graphsim *graphsim, struct err *err)
 {
   struct loop_watch *interrupt = loop_watch_signal(graphsim->loop, SIGINT, on_signal, graphsim);
   struct loop_watch *terminate = loop_watch_signal(graphsim->loop, SIGTERM, on_signal, graphsim);
@@ -164,12 +175,17 @@ void graphsim_run(struct graphsim *graphsim)
   loop_run(graphsim->loop, NULL, NULL);
   loop_watch_free(interrupt);
   loop_watch_free(terminate);
+  if (graphsim->failure.kind == ERR_NONE)
+    return true;
+  *err = graphsim->failure;
+  return false;
 }
 
 void graphsim_close(struct graphsim *graphsim)
 {
   for (struct list_node *node; (node = list_first(&graphsim->held)) != NULL;)
     held_free(LIST_ENTRY(node, struct held, node));
+  scenario_free(graphsim->scenario);
   http_server_free(graphsim->graph_server);
   http_server_free(graphsim->sim_server);
   crypto_tls_free(graphsim->tls);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "graphsim/graphsim.h"
+#include "graphsim/orders.h"
 
 #include <string.h>
 
@@ -195,129 +196,23 @@ static void serve_log(struct graphsim *graphsim, const struct http_server_reques
   buf_release(&body);
 }
 
-/* ---- orders ---- */
-
-/* Each takes the body of its POST; an error becomes a 400. */
-
-static bool order_faults(struct graphsim *graphsim, const struct value *body, struct err *err)
-{
-  struct faults faults = {.seed = graphsim->tenant.faults.seed};
-  if (body->type != VALUE_LIST && value_count(body) > 0)
-    return err_set(err, ERR_INPUT, "give a list of faults, as [\"throttle:0.5\"]; [] ends all");
-  for (size_t i = 0; i < value_count(body); i++)
-    if (!faults_add(&faults, value_text(value_at(body, i), ""), err))
-      return false;
-  graphsim->tenant.faults = faults;
-  return true;
-}
-
-/* Whoever had the name keeps the id and gets a name that nobody asks for: so does a person whose UPN was given away. */
-static void take_name_from(struct graphsim *graphsim, struct person *person)
-{
-  char name[PERSON_UPN_SIZE];
-  snprintf(name, sizeof name, "former-%s@contoso.com", person->id);
-  directory_rename(graphsim->tenant.directory, person, name);
-}
-
-static bool order_users(struct graphsim *graphsim, const struct value *body, struct err *err)
-{
-  const char *upn = value_get_text(body, "upn", ""), *id = value_get_text(body, "id", NULL);
-  if (*upn == '\0' || strlen(upn) >= PERSON_UPN_SIZE)
-    return err_set(err, ERR_INPUT, "upn is missing or too long");
-  struct person *named = directory_by_upn(graphsim->tenant.directory, upn);
-  if (value_get_bool(body, "delete", false)) {
-    if (named == NULL)
-      return err_set(err, ERR_INPUT, "there is no such user");
-    directory_remove(graphsim->tenant.directory, named);
-    return true;
-  }
-  char derived[SEED_GUID_SIZE];
-  if (id == NULL) {
-    seed_guid(graphsim->options.seed, upn, derived);
-    id = named != NULL ? named->id : derived;
-  }
-  if (!str_is_guid(id))
-    return err_set(err, ERR_INPUT, "id must be a GUID");
-  struct person *identified = directory_by_id(graphsim->tenant.directory, id);
-  if (named != NULL && named == identified) {
-    named->disabled = !value_get_bool(body, "enabled", !named->disabled);
-    named->unlicensed = !value_get_bool(body, "licensed", !named->unlicensed);
-    return true;
-  }
-  if (named != NULL)
-    take_name_from(graphsim, named);
-  if (identified != NULL)
-    directory_rename(graphsim->tenant.directory, identified, upn);
-  else
-    directory_add(graphsim->tenant.directory, upn, id);
-  return true;
-}
-
-static struct person *find_person(struct graphsim *graphsim, const struct value *body, struct err *err)
-{
-  struct person *person = directory_by_upn(graphsim->tenant.directory, value_get_text(body, "upn", ""));
-  if (person == NULL)
-    err_set(err, ERR_INPUT, "upn is missing or nobody's");
-  return person;
-}
-
-static bool order_teams(struct graphsim *graphsim, const struct value *body, struct err *err)
-{
-  struct person *person = find_person(graphsim, body, err);
-  const char *text = value_get_text(body, "availability", NULL);
-  if (person == NULL)
-    return false;
-  if (text == NULL) {
-    person->has_client = false;
-    return true;
-  }
-  enum availability availability = availability_parse(text);
-  if (availability == AVAILABILITY_UNKNOWN)
-    return err_set(err, ERR_INPUT, "availability: not one that Teams knows; null ends the client's session");
-  person_set_client(person, availability, value_get_text(body, "activity", text), clock_now_ms());
-  return true;
-}
-
-static bool order_preferred(struct graphsim *graphsim, const struct value *body, struct err *err)
-{
-  struct person *person = find_person(graphsim, body, err);
-  const char *text = value_get_text(body, "availability", NULL);
-  enum presence presence = PRESENCE_NONE;
-  if (person == NULL)
-    return false;
-  if (text != NULL && !presence_parse_pair(PLANE_PREFERRED, text, value_get_text(body, "activity", text), &presence))
-    return err_set(err, ERR_INPUT, "not a presence that a person can choose; null takes the choice back");
-  person_set_preferred(person, presence, clock_now_ms(), -1);
-  return true;
-}
-
-static const struct {
-  const char *path;
-  bool (*order)(struct graphsim *graphsim, const struct value *body, struct err *err);
-} orders[] = {
-    {"/sim/faults", order_faults},
-    {"/sim/users", order_users},
-    {"/sim/teams", order_teams},
-    {"/sim/preferred", order_preferred},
-};
-
 static void serve_order(struct graphsim *graphsim, const struct http_server_request *request)
 {
+  static const char prefix[] = "/sim/";
+  const char *name = str_starts(request->path, prefix) ? request->path + strlen(prefix) : "";
   struct values values = {0};
   struct value *body;
   struct err err = ERR_INIT;
-  for (size_t i = 0; i < COUNT_OF(orders); i++) {
-    if (strcmp(orders[i].path, request->path) != 0)
-      continue;
-    if (json_parse(graphsim->json, request->body, request->body_length, &values, &body, &err) &&
-        orders[i].order(graphsim, body, &err))
-      http_call_answer(request->call, 204, NULL, NULL, 0);
-    else
-      answer_error(request->call, 400, err.text);
-    values_release(&values);
-    return;
-  }
-  answer_error(request->call, 404, "POST goes to /sim/faults, /sim/users, /sim/teams or /sim/preferred");
+  if (!orders_know(name))
+    answer_error(
+        request->call, 404, "POST goes to /sim/faults, /sim/retry_after, /sim/users, /sim/teams or /sim/preferred");
+  else if (
+      json_parse(graphsim->json, request->body, request->body_length, &values, &body, &err) &&
+      orders_give(graphsim, name, body, &err))
+    http_call_answer(request->call, 204, NULL, NULL, 0);
+  else
+    answer_error(request->call, 400, err.text);
+  values_release(&values);
 }
 
 void sim_serve(void *context, const struct http_server_request *request)
