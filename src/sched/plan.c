@@ -200,6 +200,7 @@ void sched_sent(struct agent *agent, const struct sched_plan *plan, int64_t now)
     break;
   case STEP_CLEAR_PREFERRED:
     c->preferred.unsure = true;
+    agent->reads_failed = 0; /* if this fails too, there is another look before the next one */
     break;
   case STEP_CLEAR_SESSION:
     c->session.unsure = true;
