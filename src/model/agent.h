@@ -136,7 +136,7 @@ struct agent {
   enum phase phase;
   enum park_cause park_cause;
   enum availability left_choice; /* what the person chose over our preferred presence, and we left alone */
-  uint8_t reads_failed : 2;      /* consecutive, up to three: then nobody reads any more */
+  uint8_t reads_failed : 2;      /* consecutive, up to three: then it is cleared without */
   bool is_refresh : 1;
   bool reads : 1;           /* what is next is to look at what is shown, and others may look along */
   bool by_new_rules : 1;    /* a change of the rules made it differ: live changes go first */

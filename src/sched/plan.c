@@ -68,8 +68,7 @@ static bool same_end(int64_t a, int64_t b)
 static bool wants_look(const struct agent *agent, const struct slot *preferred, int64_t now)
 {
   bool surely_ours = !preferred->unsure && now < preferred->set_ms + PREFERRED_SURELY_OURS_MS;
-  return !surely_ours && agent->reads_failed < READS_MAX &&
-         (agent->read_ms == 0 || now >= agent->read_ms + PREFERRED_READ_COUNTS_MS);
+  return !surely_ours && (agent->read_ms == 0 || now >= agent->read_ms + PREFERRED_READ_COUNTS_MS);
 }
 
 bool sched_was_read(struct agent *agent, enum availability shown, int64_t now)
@@ -89,10 +88,13 @@ bool sched_was_read(struct agent *agent, enum availability shown, int64_t now)
   return false;
 }
 
-void sched_not_read(struct agent *agent, int64_t now)
+bool sched_not_read(struct agent *agent, int64_t now)
 {
-  if (++agent->reads_failed == READS_MAX)
-    agent->read_ms = now;
+  if (++agent->reads_failed < READS_MAX)
+    return false;
+  agent->reads_failed = 0;
+  agent->read_ms = now;
+  return true;
 }
 
 /* Once per decision: not again because its end was moved to what Graph takes, or because the clock was set. */
@@ -200,7 +202,7 @@ void sched_sent(struct agent *agent, const struct sched_plan *plan, int64_t now)
     break;
   case STEP_CLEAR_PREFERRED:
     c->preferred.unsure = true;
-    agent->reads_failed = 0; /* if this fails too, there is another look before the next one */
+    agent->read_ms = 0; /* if this fails, there is another look before the next one */
     break;
   case STEP_CLEAR_SESSION:
     c->session.unsure = true;

@@ -54,8 +54,8 @@ void sched_applied(struct agent *agent, const struct sched_plan *plan, int64_t s
 /* What was read: as we left it, or with nothing to see, it may be cleared; else the person has made a choice, which is
  * theirs, and we forget what we had set. True: it is ours. */
 bool sched_was_read(struct agent *agent, enum availability shown, int64_t now);
-/* It could not be read; at the third time it counts as ours. */
-void sched_not_read(struct agent *agent, int64_t now);
+/* It could not be read; at the third time it counts as ours, for as long as what was read would. True: it does. */
+bool sched_not_read(struct agent *agent, int64_t now);
 
 /* ---- queue */
 

@@ -196,8 +196,9 @@ static void take_reading(
           "%s shows %s by their own choice; it is left alone", agent_label(agent), availability_str(reader->shown));
     store_touch(service->setup.store, agent);
   } else if (outcome->kind != OUTCOME_THROTTLED && outcome->kind != OUTCOME_TOKEN_STALE) {
-    sched_not_read(agent, now);
-    back_off(service, agent, RETRY_BASE_MS, RETRY_CAP_MS, ++agent_trouble(agent)->attempts, now);
+    int attempts = ++agent_trouble(agent)->attempts;
+    if (!sched_not_read(agent, now))
+      back_off(service, agent, RETRY_BASE_MS, RETRY_CAP_MS, attempts, now);
   }
 }
 

@@ -165,13 +165,18 @@ static void retry_at_once(struct agent *agent)
     agent->trouble->retry_ms = 0;
 }
 
-/* Delays that were over before the clock was set: nobody had looked yet. */
+/* Delays and overrides that were over before the clock was set: nobody had looked yet. */
 static void ripen(struct service *service, struct agent *agent, int64_t at_ms)
 {
   for (struct contribution *contribution = agent->contributions; contribution != NULL;
        contribution = contribution->next) {
     if (contribution_ripen(contribution, at_ms))
       store_touch_contribution(service->setup.store, agent, contribution);
+  }
+  const struct contribution *override = override_of(agent);
+  if (override != NULL && at_ms >= stand_until(&override->stand)) {
+    override_end(service, agent);
+    store_touch(service->setup.store, agent);
   }
 }
 
