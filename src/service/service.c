@@ -8,8 +8,8 @@
 #include <string.h>
 
 #define ALIVE_EVERY_MS (30 * CLOCK_SECOND)
-/* A step of the clock; less than what is added to every Retry-After. */
-#define STEP_MS 200
+/* A step of the clock; less than what is added to every Retry-After and to the window of a budget. */
+#define STEP_MS 80
 
 int64_t service_now(const struct service *service)
 {
