@@ -158,9 +158,17 @@ struct http_client *http_client_new(struct loop *loop, const struct http_client_
   curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
   curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, want_timer);
   curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
-  curl_multi_setopt(client->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)options->connections);
-  curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)options->connections);
+  http_client_set_limits(client, options->connections, options->connect_timeout_ms, options->timeout_ms);
   return client;
+}
+
+void http_client_set_limits(struct http_client *client, int connections, int64_t connect_timeout_ms, int64_t timeout_ms)
+{
+  client->options.connections = connections;
+  client->options.connect_timeout_ms = connect_timeout_ms;
+  client->options.timeout_ms = timeout_ms;
+  curl_multi_setopt(client->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)connections);
+  curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)connections);
 }
 
 void http_client_free(struct http_client *client)

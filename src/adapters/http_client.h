@@ -54,6 +54,9 @@ typedef void http_on_reply(void *context, const struct http_reply *reply);
 struct http_client *http_client_new(struct loop *loop, const struct http_client_options *options, struct err *err)
     MUST_CHECK;
 void http_client_free(struct http_client *client); /* cancels all; NULL is fine */
+/* For exchanges that begin from now on. */
+void http_client_set_limits(
+    struct http_client *client, int connections, int64_t connect_timeout_ms, int64_t timeout_ms);
 
 /* on_reply is called once, never before this returns, unless the exchange is cancelled. */
 struct http_exchange *http_client_send(

@@ -21,6 +21,7 @@ const struct cli_command cli_commands[] = {
                           "      --no-shift      leave the recording's times alone\n"
                           "      --until-idle    end when all is read and Graph has confirmed all; presences stay\n"
                           "      --verbose       log each request\n"
+                          "A changed config.xml or ruleset is taken up while it runs; SIGHUP makes it look.\n"
                           "Exit code with --until-idle: 0 all confirmed, 3 some parked or some lines no events, 1 no "
                           "token or no state file.\n",
      cli_run},
@@ -63,9 +64,10 @@ const struct cli_command cli_commands[] = {
     {"status", "[--agents]", "what the running daemon does",
      WITH_CONFIG WITH_JSON "      --agents        one line per agent: what it shows and which rule said so\n",
      cli_status},
-    {"reload", "[--dry-run] [--rollback]", "loads the rulesets of the running daemon again",
-     WITH_CONFIG WITH_JSON "      --dry-run       only say what would change, by rule\n"
-                           "      --rollback      run the generation before again, until a file changes\n",
+    {"reload", "[--dry-run] [--rollback]", "has the running daemon look at config.xml and its rulesets again",
+     WITH_CONFIG WITH_JSON "      --dry-run       only say what would change, in config.xml and by rule\n"
+                           "      --rollback      run the rules of the generation before again, until a file changes\n"
+                           "A config.xml that is not right, or whose rulesets are not, changes nothing: exit code 2.\n",
      cli_reload},
     {"replay", "[--events FILE] --rules NEW.lua [--against OLD.lua]",
      "what another ruleset would have said of a recording, or of what was decided",

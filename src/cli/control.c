@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "cli/policies.h"
-#include "cli/reload.h"
+#include "cli/renewal.h"
 
 #include <errno.h>
 #include <string.h>
@@ -30,7 +30,8 @@ static void answer_status(
   const struct control *control = context;
   struct values values = {0};
   struct value *status = service_status(control->parts.service, api_query_flag(request, "agents"), &values);
-  value_set(&values, status, "rules", reload_view(control->parts.reload, &values));
+  value_set(&values, status, "config", renewal_view(control->parts.renewal, &values));
+  value_set(&values, status, "rules", renewal_rules_view(control->parts.renewal, &values));
   value_set(&values, status, "scripts", policies_view(control->parts.policies, &values));
   api_answer_json(reply, 200, status);
   values_release(&values);
@@ -146,7 +147,7 @@ static void answer_reload(
   enum reload_action action = api_query_flag(request, "dry_run")    ? RELOAD_DRY_RUN
                               : api_query_flag(request, "rollback") ? RELOAD_ROLLBACK
                                                                     : RELOAD_REPLACE;
-  if (reload_run(control->parts.reload, action, &values, &answer, &err))
+  if (renewal_run(control->parts.renewal, action, &values, &answer, &err))
     api_answer_json(reply, 200, answer);
   else
     api_answer_problem(reply, 422, "Unprocessable Content", err.text);

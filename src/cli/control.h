@@ -9,14 +9,14 @@
 #include "service/service.h"
 
 struct control;
-struct reload;
+struct renewal;
 struct policies;
 
 /* What it asks; all borrowed. */
 struct control_parts {
   struct service *service;
   struct store *store;
-  struct reload *reload;
+  struct renewal *renewal;
   struct policies *policies;
   struct json *json;
 };

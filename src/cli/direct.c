@@ -437,6 +437,11 @@ void direct_turn(struct direct *direct)
   loop_timer_at(direct->again, next);
 }
 
+void direct_accounts_changed(struct direct *direct)
+{
+  forget_all(direct);
+}
+
 bool direct_published(const struct direct *direct)
 {
   return direct->published;

@@ -14,6 +14,8 @@ struct direct;
 struct direct *direct_new(struct service *service, const struct config *config, struct json *json, struct loop *loop);
 void direct_free(struct direct *direct); /* after the service, which knows its calls; NULL is fine */
 
+/* The accounts are others now: no call may be under way but cancelled ones, and ids that were found are forgotten. */
+void direct_accounts_changed(struct direct *direct);
 /* Delivers the answers that are there; call it once a turn, behind service_turn(). */
 void direct_turn(struct direct *direct);
 /* Has anything been published? */

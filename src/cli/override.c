@@ -35,7 +35,7 @@ static enum asked ask_daemon(struct cli *cli, const char *upn, const char *body,
   struct values values = {0};
   struct value *problem = NULL;
   int status = 0;
-  if (!site_open(cli, SITE_CONFIG, &site, err))
+  if (!site_open(cli, SITE_STATE, &site, err))
     return ASKED_FAILED;
   buf_init(&answer, 64 * 1024);
   char *path = site_control_path(&site.config);

@@ -400,45 +400,76 @@ static void on_change(void *context)
   policies_look(context);
 }
 
+static void make_list(struct policies *policies)
+{
+  policies->count = policies->config->script_count;
+  policies->list = must_alloc(policies->count * sizeof *policies->list);
+  for (size_t i = 0; i < policies->count; i++)
+    policies->list[i] = (struct policy){
+        .all = policies,
+        .file = policies->config->scripts[i].file,
+        .state = POLICY_STOPPED,
+        .wake = loop_timer_new(policies->loop, on_wake, NULL),
+        .next = loop_timer_new(policies->loop, start, &policies->list[i]),
+        .failure = ERR_INIT};
+}
+
+static void free_list(struct policies *policies)
+{
+  for (size_t i = 0; i < policies->count; i++) {
+    loop_timer_free(policies->list[i].wake);
+    loop_timer_free(policies->list[i].next);
+    free(policies->list[i].traceback);
+  }
+  free(policies->list);
+}
+
 struct policies *policies_new(struct loop *loop, const struct config *config, struct json *json, struct err *err)
 {
   struct policies *policies = must_alloc(sizeof *policies);
   policies->loop = loop;
   policies->config = config;
   policies->json = json;
-  policies->count = config->script_count;
-  policies->list = must_alloc(policies->count * sizeof *policies->list);
   policies->event = must_alloc(sizeof *policies->event);
   list_init(&policies->answers);
-  for (size_t i = 0; i < policies->count; i++)
-    policies->list[i] = (struct policy){
-        .all = policies,
-        .file = config->scripts[i].file,
-        .state = POLICY_STOPPED,
-        .wake = loop_timer_new(loop, on_wake, NULL),
-        .next = loop_timer_new(loop, start, &policies->list[i]),
-        .failure = ERR_INIT};
+  make_list(policies);
   if (policies->count == 0 || (policies->files = files_new(loop, on_change, policies, err)) != NULL)
     return policies;
   policies_free(policies);
   return NULL;
 }
 
+static void start_all(struct policies *policies)
+{
+  struct err err = ERR_INIT;
+  if (policies->count > 0 && policies->files == NULL)
+    policies->files = files_new(policies->loop, on_change, policies, &err);
+  const char **paths = must_alloc(policies->count * sizeof *paths);
+  for (size_t i = 0; i < policies->count; i++)
+    paths[i] = policies->list[i].file;
+  if (policies->files != NULL)
+    (void)!files_watch(policies->files, paths, policies->count, &err); /* said below */
+  free(paths);
+  if (err.kind != ERR_NONE)
+    log_warn("%s", err.text);
+  for (size_t i = 0; i < policies->count; i++)
+    start(&policies->list[i]);
+}
+
 void policies_start(struct policies *policies, struct service *service)
 {
   policies->service = service;
   policies->direct = direct_new(service, policies->config, policies->json, policies->loop);
-  if (policies->count == 0)
-    return;
-  const char **paths = must_alloc(policies->count * sizeof *paths);
-  struct err err = ERR_INIT;
-  for (size_t i = 0; i < policies->count; i++)
-    paths[i] = policies->list[i].file;
-  if (!files_watch(policies->files, paths, policies->count, &err))
-    log_warn("%s", err.text);
-  free(paths);
-  for (size_t i = 0; i < policies->count; i++)
-    start(&policies->list[i]);
+  start_all(policies);
+}
+
+void policies_configure(struct policies *policies)
+{
+  policies_stop(policies);
+  direct_accounts_changed(policies->direct);
+  free_list(policies);
+  make_list(policies);
+  start_all(policies);
 }
 
 void policies_stop(struct policies *policies)
@@ -460,14 +491,9 @@ void policies_free(struct policies *policies)
   if (policies == NULL)
     return;
   policies_stop(policies);
-  for (size_t i = 0; i < policies->count; i++) {
-    loop_timer_free(policies->list[i].wake);
-    loop_timer_free(policies->list[i].next);
-    free(policies->list[i].traceback);
-  }
+  free_list(policies);
   direct_free(policies->direct);
   files_free(policies->files);
-  free(policies->list);
   free(policies->event);
   free(policies);
 }

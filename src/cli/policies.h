@@ -26,6 +26,9 @@ struct service_watcher policies_watcher(struct policies *policies);
 void policies_start(struct policies *policies, struct service *service);
 /* Cancels all scripts; none is started any more. Fine on what was not started. */
 void policies_stop(struct policies *policies);
+/* The config, where it always stood, is another one: its scripts start, those that ran before are gone. Call
+ * policies_stop() before the service is told, because they know the accounts by their index. */
+void policies_configure(struct policies *policies);
 /* Once a turn, behind service_turn(): what a script has published before is durable by then, and answered. */
 void policies_turn(struct policies *policies);
 /* Starts those anew whose files have changed. */

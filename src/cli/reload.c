@@ -14,6 +14,7 @@ struct reload {
   struct service *service;
   struct files *files;
   struct ruleset **previous; /* of the generation before; NULL entries at first */
+  size_t previous_count;
   bool has_previous;
   uint32_t newest; /* generation number that was given last */
   uint64_t reloads, failures;
@@ -59,7 +60,7 @@ static bool load_all(struct reload *reload, uint32_t generation, struct ruleset 
   return true;
 }
 
-static struct value *answer_of(uint32_t generation, size_t differ, struct value *differences, struct values *values)
+struct value *reload_answer(uint32_t generation, size_t differ, struct value *differences, struct values *values)
 {
   struct value *answer = value_map(values);
   value_set(values, answer, "generation", value_number(values, generation));
@@ -90,7 +91,7 @@ static bool replace(
   bool ok = load_all(reload, generation, fresh, err);
   if (ok) {
     struct value *differences = service_preview(reload->service, fresh, values, &differ);
-    *ret_answer = answer_of(generation, differ, differences, values);
+    *ret_answer = reload_answer(generation, differ, differences, values);
     if (!dry_run && max > 0 && differ > (size_t)max)
       ok = err_set(
           err, ERR_CONFIG,
@@ -117,7 +118,7 @@ static bool roll_back(struct reload *reload, struct values *values, struct value
   if (!reload->has_previous)
     return err_set(err, ERR_CONFIG, "there is no generation before the one that runs; nothing was rolled back");
   struct value *differences = service_preview(reload->service, reload->previous, values, &differ);
-  *ret_answer = answer_of(ruleset_generation(reload->previous[0]), differ, differences, values);
+  *ret_answer = reload_answer(ruleset_generation(reload->previous[0]), differ, differences, values);
   exchange(reload, reload->previous);
   return true;
 }
@@ -146,29 +147,39 @@ bool reload_run(
   return ok;
 }
 
-static void on_change(void *context)
+uint32_t reload_next_generation(const struct reload *reload)
 {
-  struct reload *reload = context;
-  struct values values = {0};
-  struct value *answer = NULL;
-  struct err err = ERR_INIT;
-  (void)!reload_run(reload, RELOAD_REPLACE, &values, &answer, &err); /* it has logged what there is to say */
-  values_release(&values);
+  return reload->newest + 1;
 }
 
-struct reload *reload_new(struct loop *loop, struct site *site, struct service *service, struct err *err)
+static void forget_previous(struct reload *reload)
+{
+  free_all(reload->previous, reload->previous_count);
+  free(reload->previous);
+}
+
+void reload_site_changed(struct reload *reload, uint32_t generation)
+{
+  forget_previous(reload);
+  reload->previous_count = account_count(reload);
+  reload->previous = must_alloc(reload->previous_count * sizeof(struct ruleset *));
+  reload->has_previous = false;
+  reload->newest = generation;
+  *reload->last_failure = '\0';
+  watch(reload);
+}
+
+struct reload *reload_new(const struct reload_parts *parts, struct err *err)
 {
   struct reload *reload = must_alloc(sizeof *reload);
-  reload->site = site;
-  reload->service = service;
-  reload->newest = 1;
-  reload->previous = must_alloc(site->config.account_count * sizeof *reload->previous);
-  reload->files = files_new(loop, on_change, reload, err);
+  reload->site = parts->site;
+  reload->service = parts->service;
+  reload->files = files_new(parts->loop, parts->on_change, parts->context, err);
   if (reload->files == NULL) {
-    reload_free(reload);
+    free(reload);
     return NULL;
   }
-  watch(reload);
+  reload_site_changed(reload, 1);
   return reload;
 }
 
@@ -176,8 +187,7 @@ void reload_free(struct reload *reload)
 {
   if (reload == NULL)
     return;
-  free_all(reload->previous, account_count(reload));
-  free(reload->previous);
+  forget_previous(reload);
   files_free(reload->files);
   free(reload);
 }

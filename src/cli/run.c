@@ -2,7 +2,7 @@
 #include "base/log.h"
 #include "cli/control.h"
 #include "cli/policies.h"
-#include "cli/reload.h"
+#include "cli/renewal.h"
 #include "cli/site.h"
 #include "cli/source.h"
 #include "cli/transport.h"
@@ -17,7 +17,7 @@ struct daemon {
   struct store *store;
   struct transport *transport;
   struct service *service;
-  struct reload *reload;
+  struct renewal *renewal;
   struct policies *policies;
   struct control *control;
   struct source *source;
@@ -66,6 +66,7 @@ static void on_stop_signal(void *context)
   daemon->stopping = true;
   source_close(daemon->source);
   daemon->source = NULL;
+  renewal_stop(daemon->renewal);
   policies_stop(daemon->policies);
   service_stop(daemon->service, config->on_stop_clear);
   daemon->deadline = loop_timer_new(daemon->loop, on_deadline, daemon);
@@ -78,8 +79,8 @@ static void on_hangup(void *context)
   struct values values = {0};
   struct value *answer = NULL;
   struct err err = ERR_INIT;
-  log_info("SIGHUP: the rules are loaded again");
-  (void)!reload_run(daemon->reload, RELOAD_REPLACE, &values, &answer, &err); /* it has logged what there is to say */
+  log_info("SIGHUP: config.xml and the rules are looked at again");
+  (void)!renewal_run(daemon->renewal, RELOAD_REPLACE, &values, &answer, &err); /* it has logged what there is to say */
   values_release(&values);
   policies_look(daemon->policies);
 }
@@ -117,7 +118,7 @@ static void end_if_idle(struct daemon *daemon)
   if (daemon->stopping || !daemon->until_idle || !daemon->input_ended)
     return;
   struct service_rest rest = service_rest(daemon->service);
-  if (rest.busy || policies_are_busy(daemon->policies))
+  if (rest.busy || policies_are_busy(daemon->policies) || renewal_is_busy(daemon->renewal))
     return;
   if (rest.refused) {
     fprintf(stderr, "presenced: %s\n", rest.refused_why.text);
@@ -141,10 +142,11 @@ static void on_turn(void *context)
     return;
   }
   policies_turn(daemon->policies);
+  renewal_turn(daemon->renewal);
   end_if_idle(daemon);
 }
 
-static bool start(struct daemon *daemon, const struct source_options *events, struct err *err)
+static bool start(struct daemon *daemon, const struct cli *cli, const struct source_options *events, struct err *err)
 {
   const struct config *config = &daemon->site.config;
   daemon->loop = loop_new(err);
@@ -165,11 +167,13 @@ static bool start(struct daemon *daemon, const struct source_options *events, st
       .ports = transport_ports(daemon->transport),
       .watcher = policies_watcher(daemon->policies)};
   daemon->service = service_new(&setup);
-  daemon->reload = reload_new(daemon->loop, &daemon->site, daemon->service, err);
-  if (daemon->reload == NULL)
+  struct renewal_parts changing = {
+      cli, daemon->loop, &daemon->site, daemon->service, daemon->transport, daemon->policies, setup};
+  daemon->renewal = renewal_new(&changing, err);
+  if (daemon->renewal == NULL)
     return false;
   char *path = site_control_path(config);
-  struct control_parts parts = {daemon->service, daemon->store, daemon->reload, daemon->policies, daemon->site.json};
+  struct control_parts parts = {daemon->service, daemon->store, daemon->renewal, daemon->policies, daemon->site.json};
   daemon->control = control_open(daemon->loop, path, &parts, err);
   free(path);
   if (daemon->control == NULL)
@@ -193,7 +197,7 @@ static void release(struct daemon *daemon)
 {
   source_close(daemon->source);
   control_close(daemon->control);
-  reload_free(daemon->reload);
+  renewal_free(daemon->renewal);
   policies_stop(daemon->policies);
   service_free(daemon->service);
   policies_free(daemon->policies);
@@ -233,7 +237,7 @@ int cli_run(struct cli *cli)
     return EXIT_USAGE;
   if (!site_open(cli, SITE_WITH_RULES, &daemon.site, &err))
     return cli_fail(&err);
-  if (start(&daemon, events.path == NULL ? NULL : &events, &err)) {
+  if (start(&daemon, cli, events.path == NULL ? NULL : &events, &err)) {
     log_info(
         "presenced " PRESENCED_VERSION " runs: %zu accounts, state in %s", daemon.site.config.account_count,
         daemon.site.config.state);

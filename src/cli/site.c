@@ -34,14 +34,14 @@ static bool open_secrets(const struct cli *cli, struct site *site, struct err *e
   return ok;
 }
 
-static bool load_rulesets(struct site *site, struct err *err)
+bool site_load_rulesets(struct site *site, uint32_t generation, struct err *err)
 {
   struct rules_limits limits = site_rules_limits(&site->config);
   for (size_t i = 0; i < site->config.account_count; i++)
-    if ((site->rulesets[i] = ruleset_load(site->config.accounts[i].rules, &limits, 1, err)) == NULL ||
+    if ((site->rulesets[i] = ruleset_load(site->config.accounts[i].rules, &limits, generation, err)) == NULL ||
         !ruletests_pass(site->rulesets[i], RULETESTS_CPU_MS, err) ||
         (site->config.shadow != NULL &&
-         (site->shadows[i] = ruleset_load(site->config.shadow, &limits, 1, err)) == NULL))
+         (site->shadows[i] = ruleset_load(site->config.shadow, &limits, generation, err)) == NULL))
       return false;
   return true;
 }
@@ -49,7 +49,7 @@ static bool load_rulesets(struct site *site, struct err *err)
 bool site_open(const struct cli *cli, enum site_parts parts, struct site *ret_site, struct err *err)
 {
   struct site site = {0};
-  if (!config_load(cli->config_path, CONFIG_FOR_USE, &site.config, err))
+  if (!config_load(cli->config_path, parts == SITE_STATE ? CONFIG_FOR_STATE : CONFIG_FOR_USE, &site.config, err))
     return false;
   size_t count = site.config.account_count;
   site.secrets = must_alloc(count * sizeof *site.secrets);
@@ -60,7 +60,7 @@ bool site_open(const struct cli *cli, enum site_parts parts, struct site *ret_si
     site.account_ids[i] = site.config.accounts[i].id;
   site.json = json_new(err);
   if (site.json == NULL || (parts >= SITE_WITH_SECRETS && !open_secrets(cli, &site, err)) ||
-      (parts >= SITE_WITH_RULES && !load_rulesets(&site, err))) {
+      (parts >= SITE_WITH_RULES && !site_load_rulesets(&site, 1, err))) {
     site_close(&site);
     return false;
   }
@@ -82,6 +82,15 @@ void site_close(struct site *site)
   json_free(site->json);
   config_release(&site->config);
   *site = (struct site){0};
+}
+
+void site_exchange(struct site *running, struct site *fresh)
+{
+  struct site old = *running;
+  *running = *fresh;
+  *fresh = old;
+  fresh->json = running->json;
+  running->json = old.json;
 }
 
 char *site_control_path(const struct config *config)

@@ -17,11 +17,17 @@ struct site {
   struct json *json;
 };
 
-enum site_parts { SITE_CONFIG, SITE_WITH_SECRETS, SITE_WITH_RULES }; /* each with the ones before */
+/* Each with the ones before. SITE_STATE: only where the state file is, and so the daemon; without accounts. */
+enum site_parts { SITE_STATE, SITE_CONFIG, SITE_WITH_SECRETS, SITE_WITH_RULES };
 
 /* Errors are ready to print. On failure nothing is left to close. */
 bool site_open(const struct cli *cli, enum site_parts parts, struct site *ret_site, struct err *err) MUST_CHECK;
 void site_close(struct site *site);
+/* For a site without them; on failure some may be there. */
+bool site_load_rulesets(struct site *site, uint32_t generation, struct err *err) MUST_CHECK;
+/* Puts a fresh one into the place of the one that runs, where everybody looks, and the other way round; but `json`, of
+ * which others have the address, stays. */
+void site_exchange(struct site *running, struct site *fresh);
 
 /* As config.xml says, and as its defaults are, for commands that need none. */
 struct rules_limits site_rules_limits(const struct config *config);

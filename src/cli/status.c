@@ -13,7 +13,7 @@ static bool ask(
     struct value **ret_answer, struct err *err)
 {
   struct site site;
-  if (!site_open(cli, SITE_CONFIG, &site, err))
+  if (!site_open(cli, SITE_STATE, &site, err))
     return false;
   char *path = site_control_path(&site.config);
   int status = 0;
@@ -137,6 +137,30 @@ static void print_rules(const struct value *rules, const struct value *shadow)
   print_tally("", value_get(shadow, "differences"));
 }
 
+static void print_config(const struct value *config, const struct value *left)
+{
+  const char *failure = value_get_text(config, "last_failure", ""),
+             *waits = value_get_text(config, "waits_for_start", "");
+  const char *until = value_get_text(config, "until", "");
+  double taken_up = value_get_number(config, "taken_up", 0), failures = value_get_number(config, "failures", 0);
+  if (taken_up > 0 || failures > 0)
+    printf("config       taken up %.0f times since the start, %.0f times refused\n", taken_up, failures);
+  if (*failure != '\0')
+    printf("             config.xml IS NOT WHAT RUNS: %s\n", failure);
+  if (*until != '\0')
+    printf(
+        "             being taken up: %.0f agents lose their app registration and are cleared first, until %s at "
+        "most\n",
+        value_get_number(config, "cleared_first", 0), until);
+  if (*waits != '\0')
+    printf("             %s: takes effect at the next start\n", waits);
+  for (size_t i = 0; i < value_count(left); i++)
+    printf(
+        "             %.0f agents of account %s still show something; it ends by itself by %s\n",
+        value_get_number(value_at(left, i), "agents", 0), value_get_text(value_at(left, i), "account", ""),
+        value_get_text(value_at(left, i), "until", ""));
+}
+
 static void print_script(const struct value *script)
 {
   const char *failure = value_get_text(script, "last_failure", ""), *again = value_get_text(script, "next_start", "");
@@ -163,6 +187,7 @@ static void print_status(const struct value *status, bool with_agents)
   const struct value *scripts = value_get(status, "scripts");
   for (size_t i = 0; i < value_count(accounts); i++)
     print_account(value_at(accounts, i));
+  print_config(value_get(status, "config"), value_get(status, "left_behind"));
   print_rules(value_get(status, "rules"), value_get(status, "shadow"));
   for (size_t i = 0; i < value_count(scripts); i++)
     print_script(value_at(scripts, i));
@@ -200,6 +225,22 @@ int cli_status(struct cli *cli)
   return exit_code;
 }
 
+/* What another config.xml changes; nothing where it is as it runs. */
+static void print_config_answer(const struct value *answer, bool dry_run)
+{
+  const struct value *config = value_get(answer, "config");
+  const char *waits = value_get_text(answer, "waits_for_start", "");
+  double cleared = value_get_number(answer, "cleared_first", 0);
+  for (size_t i = 0; i < value_count(config); i++)
+    printf("%-12s %s\n", i == 0 ? "config" : "", value_text(value_at(config, i), ""));
+  if (*waits != '\0')
+    printf("%-12s %s: takes effect at the next start\n", value_count(config) == 0 ? "config" : "", waits);
+  if (cleared > 0)
+    printf(
+        "             %.0f agents lose their app registration%s\n", cleared,
+        dry_run ? "; what they show would be cleared first" : ", and are cleared first; see `presenced status`");
+}
+
 int cli_reload(struct cli *cli)
 {
   bool dry_run = cli_flag(cli, "--dry-run"), rollback = cli_flag(cli, "--rollback");
@@ -225,6 +266,7 @@ int cli_reload(struct cli *cli)
         "generation %.0f%s: %.0f agents %s\n", value_get_number(answer, "generation", 0),
         dry_run ? " (not taken up)" : " runs", value_get_number(answer, "agents_differ", 0),
         dry_run ? "would differ" : "differ");
+    print_config_answer(answer, dry_run);
     print_tally("", value_get(answer, "differences"));
   }
   buf_release(&body);

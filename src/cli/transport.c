@@ -98,6 +98,16 @@ static void on_wake(void *context UNUSED)
 {
 }
 
+static int connections_of(const struct config *config)
+{
+  return config->connections * (int)config->account_count + (int)config->account_count; /* and tokens */
+}
+
+static int64_t connect_timeout_of(const struct config *config)
+{
+  return config->request_timeout_ms < CONNECT_TIMEOUT_MS ? config->request_timeout_ms : CONNECT_TIMEOUT_MS;
+}
+
 struct transport *transport_new(struct loop *loop, const struct config *config, struct err *err)
 {
   struct transport *transport = must_alloc(sizeof *transport);
@@ -105,10 +115,9 @@ struct transport *transport_new(struct loop *loop, const struct config *config, 
       .ca_file = config->ca_file,
       .proxy = config->proxy,
       .user_agent = "presenced/" PRESENCED_VERSION,
-      .connections = config->connections * (int)config->account_count + (int)config->account_count, /* and tokens */
+      .connections = connections_of(config),
       .reply_max = REPLY_MAX,
-      .connect_timeout_ms =
-          config->request_timeout_ms < CONNECT_TIMEOUT_MS ? config->request_timeout_ms : CONNECT_TIMEOUT_MS,
+      .connect_timeout_ms = connect_timeout_of(config),
       .timeout_ms = config->request_timeout_ms};
   transport->loop = loop;
   transport->client = http_client_new(loop, &options, err);
@@ -117,6 +126,12 @@ struct transport *transport_new(struct loop *loop, const struct config *config, 
     return transport;
   transport_free(transport);
   return NULL;
+}
+
+void transport_configure(struct transport *transport, const struct config *config)
+{
+  http_client_set_limits(
+      transport->client, connections_of(config), connect_timeout_of(config), config->request_timeout_ms);
 }
 
 void transport_free(struct transport *transport)

@@ -330,6 +330,18 @@ static void default_state(struct config *config)
   config->state = must_strdup(path);
 }
 
+static bool read_state(
+    const struct place *place, const struct xml_element *publisher, struct config *config, struct err *err)
+{
+  struct xml_attribute attribute;
+  for (size_t i = 0; xml_attribute_at(publisher, i, &attribute); i++)
+    if (strcmp(attribute.name, "State") == 0 &&
+        !option_set(place, option_find(place->element, attribute.name), attribute.value, config, err))
+      return false;
+  default_state(config);
+  return true;
+}
+
 static bool read_config(
     const char *file, const struct xml *xml, enum config_purpose purpose, struct config *config, struct err *err)
 {
@@ -338,6 +350,8 @@ static bool read_config(
   if (!find_publisher(file, xml, &publisher, err))
     return false;
   const struct place place = {file, publisher.line, ELEMENT_PUBLISHER};
+  if (purpose == CONFIG_FOR_STATE)
+    return read_state(&place, &publisher, config, err);
   if (!read_attributes(&place, &publisher, false, config, err) || !refuse_text(&place, &publisher, err))
     return false;
   for (bool more = xml_first_child(&publisher, &child); more; more = xml_next_sibling(&child, &child)) {

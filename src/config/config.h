@@ -53,9 +53,10 @@ struct config {
   bool on_stop_clear;            /* take back what is ours before the daemon ends */
   int reload_max_changes;        /* 0: any number */
   int64_t request_timeout_ms;
-  int64_t stop_timeout_ms;  /* how long the daemon may take to end */
-  int64_t decision_log_ms;  /* how long decisions are kept; 0: they are not */
-  int64_t resume_within_ms; /* after a longer downtime what was said before counts no more; 0: always */
+  int64_t stop_timeout_ms;    /* how long the daemon may take to end */
+  int64_t release_timeout_ms; /* how long it may clear what is ours of agents that lose their account */
+  int64_t decision_log_ms;    /* how long decisions are kept; 0: they are not */
+  int64_t resume_within_ms;   /* after a longer downtime what was said before counts no more; 0: always */
   int64_t decision_cpu_ms, load_cpu_ms;
   size_t decision_memory_bytes, load_memory_bytes;
   int64_t script_cpu_ms;
@@ -70,6 +71,7 @@ enum config_purpose {
   CONFIG_FOR_USE,
   CONFIG_FOR_SEALING, /* of an Account only Id, ClientId and TenantId are checked; encrypted_secret is what stands
                          there, or NULL, and the rest is left out */
+  CONFIG_FOR_STATE,   /* only State: to find the daemon, whatever is wrong with the rest */
 };
 
 /* Relative paths in the result are relative to the config file's folder. State defaults to $STATE_DIRECTORY/state.db,
@@ -83,6 +85,18 @@ const struct config_account *config_account_by_id(const struct config *config, c
 /* The account that serves this UPN, by what follows the last `@`; NULL when none does. Without an `@`, only an account
  * with Domains="*" does. */
 const struct config_account *config_account_for(const struct config *config, const char *upn);
+
+/* Both belong to one app registration in one tenant, as seen by one Graph: what one has set, the other may clear. */
+bool config_same_registration(const struct config_account *a, const struct config_account *b);
+
+/* What `next` changes of `now`, one call each: "account x: Lease 1h -> 30m", "account y is added", or of what takes
+ * effect at the next start only, "State". Values that are texts are not shown. */
+enum config_effect { CONFIG_LIVE, CONFIG_AT_START };
+typedef void config_on_difference(void *context, enum config_effect effect, const char *text);
+void config_compare(
+    const struct config *now, const struct config *next, config_on_difference *on_difference, void *context);
+/* Exchanges what takes effect at the next start only, so that `next` says what is in effect until then. */
+void config_keep_until_start(struct config *next, struct config *now);
 
 /* Every limit, for `version` and the tests: name, default, range. NULL past the end. */
 struct config_limit {

@@ -14,23 +14,27 @@
 static const char publisher[] = ELEMENT_PUBLISHER, account[] = ELEMENT_ACCOUNT, script[] = ELEMENT_SCRIPT;
 
 /* IDENTITY: what sealing a secret needs too. TEXT: a remedy makes it required. NUMBER: a limit, always with a range.
- * CHOICE: one of two words, the default first. LATER: of the contract, but not built yet; it is refused by name rather
- * than taken for a misspelling. */
+ * START: one that a running daemon cannot exchange. CHOICE: one of two words, the default first. LATER: of the
+ * contract, but not built yet; it is refused by name rather than taken for a misspelling. */
 #define IDENTITY(name, type, field, meaning, remedy)                                                                   \
   {                                                                                                                    \
-    {account, name, NULL, NULL, NULL, meaning}, type, A(field), remedy, {NULL, NULL}, true                             \
+    {account, name, NULL, NULL, NULL, meaning}, type, A(field), remedy, {NULL, NULL}, true, false                      \
   }
 #define TEXT(element, name, type, offset, meaning, remedy)                                                             \
   {                                                                                                                    \
-    {element, name, NULL, NULL, NULL, meaning}, type, offset, remedy, {NULL, NULL}, false                              \
+    {element, name, NULL, NULL, NULL, meaning}, type, offset, remedy, {NULL, NULL}, false, false                       \
+  }
+#define START(name, type, field, meaning)                                                                              \
+  {                                                                                                                    \
+    {publisher, name, NULL, NULL, NULL, meaning}, type, P(field), NULL, {NULL, NULL}, false, true                      \
   }
 #define NUMBER(element, name, type, offset, otherwise, min, max, meaning)                                              \
   {                                                                                                                    \
-    {element, name, otherwise, min, max, meaning}, type, offset, NULL, {NULL, NULL}, false                             \
+    {element, name, otherwise, min, max, meaning}, type, offset, NULL, {NULL, NULL}, false, false                      \
   }
 #define CHOICE(name, field, otherwise, other, meaning)                                                                 \
   {                                                                                                                    \
-    {publisher, name, NULL, NULL, NULL, meaning}, OPTION_CHOICE, P(field), NULL, {otherwise, other}, false             \
+    {publisher, name, NULL, NULL, NULL, meaning}, OPTION_CHOICE, P(field), NULL, {otherwise, other}, false, false      \
   }
 #define LATER(element, name, meaning) TEXT(element, name, OPTION_LATER, 0, meaning, NULL)
 
@@ -53,9 +57,9 @@ static const struct option options[] = {
     NUMBER(account, "Lease", OPTION_DURATION, A(lease_ms), "1h", "5m", "4h", "longest expiration sent for a session"),
     LATER(account, "Publish", "on, dry-run or off"),
     TEXT(publisher, "Rules", OPTION_PATH, P(rules), "ruleset file of accounts without their own", NULL),
-    TEXT(publisher, "State", OPTION_PATH, P(state), "SQLite file", NULL),
-    TEXT(publisher, "CaFile", OPTION_PATH, P(ca_file), "extra trust anchors", NULL),
-    TEXT(publisher, "Proxy", OPTION_PROXY, P(proxy), "proxy URL", NULL),
+    START("State", OPTION_PATH, state, "SQLite file"),
+    START("CaFile", OPTION_PATH, ca_file, "extra trust anchors"),
+    START("Proxy", OPTION_PROXY, proxy, "proxy URL"),
     TEXT(publisher, "KeyFile", OPTION_PATH, P(key_file), "key of the sealed secrets", NULL),
     NUMBER(publisher, "Connections", OPTION_INT, P(connections), "32", "1", "256", "HTTPS connections at most"),
     NUMBER(
@@ -94,6 +98,9 @@ static const struct option options[] = {
     NUMBER(
         publisher, "StopTimeout", OPTION_DURATION, P(stop_timeout_ms), "5s", "0s", "5m",
         "time to send what is left when the daemon is asked to end"),
+    NUMBER(
+        publisher, "ReleaseTimeout", OPTION_DURATION, P(release_timeout_ms), "1m", "0s", "10m",
+        "time to clear what is ours of agents whose account a changed config.xml takes away"),
     NUMBER(
         publisher, "ResumeWithin", OPTION_DURATION, P(resume_within_ms), "15m", "0s", "7d",
         "downtime after which states from before it count no more until their UCC sends an event; 0s: they always do"),

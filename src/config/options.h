@@ -47,6 +47,7 @@ struct option {
   const char *remedy;   /* what to do when it is missing or wrong; NULL: not required */
   const char *words[2]; /* of OPTION_CHOICE: for false, for true */
   bool for_sealing;     /* of an Account: looked at by CONFIG_FOR_SEALING too */
+  bool at_start;        /* a text of the publisher that a running daemon cannot exchange */
 };
 
 /* Where a value stands. */

@@ -144,6 +144,7 @@ struct agent {
   bool has_predecessor : 1; /* it is somebody's successor */
   bool merge_latest : 1;    /* the most recent contribution wins, whatever it shows */
   bool anchors : 1;         /* its ruleset says hold = "anchor" */
+  bool loses_account : 1;   /* a change of the accounts is under way: nothing is shown, see service_hand_over() */
 };
 
 /* What the agent should show now. Texts are the winner's. */

@@ -7,7 +7,7 @@
 void sched_budget_init(struct sched_budget *budget, size_t limit, int64_t window_ms, int64_t margin_ms)
 {
   must(limit > 0);
-  *budget = (struct sched_budget){.limit = limit, .allowed = limit, .window_ms = window_ms + margin_ms};
+  *budget = (struct sched_budget){.room = limit, .limit = limit, .allowed = limit, .window_ms = window_ms + margin_ms};
   budget->done_ms = must_alloc(limit * sizeof *budget->done_ms);
 }
 
@@ -19,13 +19,13 @@ void sched_budget_release(struct sched_budget *budget)
 
 static int64_t done_at(const struct sched_budget *budget, size_t index)
 {
-  return budget->done_ms[(budget->first + index) % budget->limit];
+  return budget->done_ms[(budget->first + index) % budget->room];
 }
 
 static void forget_old(struct sched_budget *budget, int64_t now)
 {
   while (budget->done > 0 && done_at(budget, 0) + budget->window_ms <= now) {
-    budget->first = (budget->first + 1) % budget->limit;
+    budget->first = (budget->first + 1) % budget->room;
     budget->done--;
   }
 }
@@ -78,17 +78,35 @@ void sched_budget_done(struct sched_budget *budget, int64_t now, bool arrived)
   if (!arrived)
     return;
   forget_old(budget, now);
-  if (budget->done == budget->limit) { /* after a narrowing: the oldest counts least */
-    budget->first = (budget->first + 1) % budget->limit;
+  if (budget->done == budget->room) { /* after a narrowing: the oldest counts least */
+    budget->first = (budget->first + 1) % budget->room;
     budget->done--;
   }
-  budget->done_ms[(budget->first + budget->done++) % budget->limit] = now;
+  budget->done_ms[(budget->first + budget->done++) % budget->room] = now;
 }
 
 void sched_budget_assume(struct sched_budget *budget, size_t count, int64_t now)
 {
-  for (size_t i = 0; i < count && budget->done < budget->limit; i++)
-    budget->done_ms[(budget->first + budget->done++) % budget->limit] = now;
+  for (size_t i = 0; i < count && budget->done < budget->room; i++)
+    budget->done_ms[(budget->first + budget->done++) % budget->room] = now;
+}
+
+/* The ring only grows: what was sent under a higher limit still counts. */
+void sched_budget_set_limit(struct sched_budget *budget, size_t limit)
+{
+  must(limit > 0);
+  if (limit > budget->room) {
+    int64_t *done_ms = must_alloc(limit * sizeof *done_ms);
+    for (size_t i = 0; i < budget->done; i++)
+      done_ms[i] = done_at(budget, i);
+    free(budget->done_ms);
+    budget->done_ms = done_ms;
+    budget->room = limit;
+    budget->first = 0;
+  }
+  if (budget->allowed == budget->limit || budget->allowed > limit)
+    budget->allowed = limit;
+  budget->limit = limit;
 }
 
 void sched_budget_narrow(struct sched_budget *budget, int64_t now)
@@ -114,7 +132,7 @@ void sched_budget_widen(struct sched_budget *budget, int64_t now)
 void sched_budget_shift(struct sched_budget *budget, int64_t by_ms)
 {
   for (size_t i = 0; i < budget->done; i++)
-    budget->done_ms[(budget->first + i) % budget->limit] += by_ms;
+    budget->done_ms[(budget->first + i) % budget->room] += by_ms;
   budget->changed_ms += by_ms;
   budget->even_us += by_ms * 1000;
 }

@@ -4,20 +4,32 @@
 
 void sched_init(struct sched *sched, size_t queue_count)
 {
-  must(queue_count <= UINT16_MAX);
-  *sched = (struct sched){.queue_count = queue_count};
-  sched->queues = must_alloc(queue_count * sizeof *sched->queues);
+  *sched = (struct sched){0};
+  sched_set_queues(sched, queue_count);
 }
 
-void sched_release(struct sched *sched)
+static void release_queues(struct sched *sched)
 {
-  heap_release(&sched->due);
   for (size_t i = 0; i < sched->queue_count; i++) {
     heap_release(&sched->queues[i].changes);
     heap_release(&sched->queues[i].readers);
     heap_release(&sched->queues[i].refreshes);
   }
   free(sched->queues);
+}
+
+void sched_set_queues(struct sched *sched, size_t queue_count)
+{
+  must(queue_count <= UINT16_MAX && sched->counts[PHASE_READY] == 0);
+  release_queues(sched);
+  sched->queues = must_alloc(queue_count * sizeof *sched->queues);
+  sched->queue_count = queue_count;
+}
+
+void sched_release(struct sched *sched)
+{
+  heap_release(&sched->due);
+  release_queues(sched);
   *sched = (struct sched){0};
 }
 

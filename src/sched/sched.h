@@ -80,6 +80,8 @@ struct sched_queue {
 
 void sched_init(struct sched *sched, size_t queue_count);
 void sched_release(struct sched *sched);
+/* Other queues; no agent may be ready. */
+void sched_set_queues(struct sched *sched, size_t queue_count);
 /* The phase must not be PHASE_READY, see sched_ready(). at_ms: when sched_due() gives the agent back, CLOCK_NEVER for
  * not by itself. */
 void sched_move(struct sched *sched, struct agent *agent, enum phase phase, int64_t at_ms);
@@ -109,8 +111,8 @@ struct agent *sched_first_reader(const struct sched *sched, size_t queue);
  * is lost stays small. */
 
 struct sched_budget {
-  int64_t *done_ms; /* a ring of `limit` moments, in order */
-  size_t first, done, under_way;
+  int64_t *done_ms; /* a ring of `room` moments, in order */
+  size_t room, first, done, under_way;
   size_t limit, allowed; /* allowed: less than the limit after a 429 */
   int64_t window_ms;
   int64_t changed_ms; /* `allowed` */
@@ -121,6 +123,8 @@ struct sched_budget {
 /* margin_ms is added to the window, for the other side's clock. */
 void sched_budget_init(struct sched_budget *budget, size_t limit, int64_t window_ms, int64_t margin_ms);
 void sched_budget_release(struct sched_budget *budget);
+/* Another limit from now on, for what was sent already too. What a 429 has taken away stays away. */
+void sched_budget_set_limit(struct sched_budget *budget, size_t limit);
 /* How many are waiting; each use is one less. */
 void sched_budget_waiting(struct sched_budget *budget, size_t waiting);
 /* The earliest moment for one more, at `now` or before it for at once; CLOCK_NEVER: not before an answer comes. */

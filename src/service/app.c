@@ -14,6 +14,15 @@
 /* So many requests at once still go one by one, which answers each a little sooner. */
 #define FEW 3
 
+/* Of what never reached Graph. */
+static const struct graph_reply no_reply = {
+    .failure = "", .body = "", .retry_after = "", .date = "", .request_id = "", .content_type = "", .diagnostic = ""};
+
+void app_key(const struct config_account *account, char to[APP_KEY_SIZE])
+{
+  snprintf(to, APP_KEY_SIZE, "%s %s %s", account->graph, account->tenant_id, account->client_id);
+}
+
 void app_init(
     struct app *app, struct service *service, const struct config *config, const struct config_account *account,
     const struct wiped *secret)
@@ -26,7 +35,7 @@ void app_init(
       .batches = !config->batch_off,
       .window = (size_t)config->connections,
       .endpoint = {account->authority, account->graph, account->tenant_id, account->client_id}};
-  snprintf(app->key, sizeof app->key, "%s %s %s", account->graph, account->tenant_id, account->client_id);
+  app_key(account, app->key);
   sched_budget_init(&app->presence, (size_t)account->requests_per_30_seconds, 30 * CLOCK_SECOND, BUDGET_MARGIN_MS);
   sched_budget_init(&app->lookups, (size_t)account->lookups_per_10_seconds, 10 * CLOCK_SECOND, BUDGET_MARGIN_MS);
   list_init(&app->waiting);
@@ -75,6 +84,74 @@ void app_release(struct app *app)
   wiped_release(&app->token.bearer);
   sched_budget_release(&app->presence);
   sched_budget_release(&app->lookups);
+}
+
+static bool same_secret(const struct wiped *a, const struct wiped *b)
+{
+  return a->length == b->length && memcmp(wiped_text(a), wiped_text(b), a->length) == 0;
+}
+
+/* The token that there is holds until the new secret has brought another one. */
+static void renew_at_once(struct app *app)
+{
+  if (app->token_exchange != NULL)
+    app->service->setup.ports.cancel(app->service->setup.ports.context, app->token_exchange);
+  app->token_exchange = NULL;
+  app->token.refresh_ms = app->token_next_try_ms = app->auth_until_ms = 0;
+  app->token_attempts = app->auth_attempts = 0;
+  app->token_trouble = (struct err)ERR_INIT;
+  app->token_refused = app->suspect = false;
+}
+
+void app_configure(
+    struct app *app, const struct config *before, const struct config *config, const struct config_account *account,
+    const struct wiped *secret)
+{
+  bool renew = !same_secret(app->secret, secret) || strcmp(app->endpoint.authority, account->authority) != 0;
+  app->label = account->id;
+  app->secret = secret;
+  app->endpoint = (struct graph_endpoint){account->authority, account->graph, account->tenant_id, account->client_id};
+  if (before->batch_off != config->batch_off)
+    app->batches = !config->batch_off;
+  size_t connections = (size_t)config->connections;
+  if (app->window == (size_t)app->connections || app->window > connections)
+    app->window = connections;
+  app->connections = config->connections;
+  sched_budget_set_limit(&app->presence, (size_t)account->requests_per_30_seconds);
+  sched_budget_set_limit(&app->lookups, (size_t)account->lookups_per_10_seconds);
+  if (renew)
+    renew_at_once(app);
+}
+
+static void visit_list(
+    struct list_node *requests, void (*visit)(void *context, const struct request *request), void *context)
+{
+  for (struct list_node *node = requests->next; node != requests; node = node->next)
+    visit(context, LIST_ENTRY(node, struct request, link));
+}
+
+void app_visit(struct app *app, void (*visit)(void *context, const struct request *request), void *context)
+{
+  struct list_node *lists[] = {&app->waiting, &app->waiting_lookups, &app->asides, &app->outgoing};
+  for (size_t i = 0; i < COUNT_OF(lists); i++)
+    visit_list(lists[i], visit, context);
+  for (struct list_node *node = app->flying.next; node != &app->flying; node = node->next)
+    visit_list(&LIST_ENTRY(node, struct parcel, link)->requests, visit, context);
+}
+
+/* What the engine asked has been given up by now. */
+static void answer_aside(void *context UNUSED, const struct request *request)
+{
+  struct outcome outcome = {.kind = OUTCOME_REFUSED, .retry_after_ms = -1};
+  str_cut(outcome.detail, sizeof outcome.detail, "config.xml has no such account any more");
+  if (!request->owns_context)
+    request->on_done(request->context, &outcome, &no_reply);
+}
+
+void app_retire(struct app *app)
+{
+  app_visit(app, answer_aside, NULL);
+  app_release(app);
 }
 
 static void new_guid(const struct service *service, char to[40])
@@ -354,12 +431,10 @@ static void on_reply(void *context, const struct graph_reply *reply)
 /* What cannot be put into a request is refused, as Graph would. */
 static void refuse(struct app *app, struct request *request, const struct err *err)
 {
-  static const struct graph_reply none = {
-      .failure = "", .body = "", .retry_after = "", .date = "", .request_id = "", .content_type = "", .diagnostic = ""};
   struct outcome outcome = {.kind = OUTCOME_REFUSED, .retry_after_ms = -1};
   str_cut(outcome.detail, sizeof outcome.detail, err->text);
   leave_flight(app, request, false, service_now(app->service));
-  request->on_done(request->context, &outcome, &none);
+  request->on_done(request->context, &outcome, &no_reply);
   request_free(request);
 }
 

@@ -3,7 +3,7 @@
 
 bool service_auth(const struct service *service, size_t account, struct service_auth *ret_auth)
 {
-  const struct app *app = &service->apps[service->app_of_account[account]];
+  const struct app *app = service->apps[service->app_of_account[account]];
   if (app->token.bearer.length == 0 || app->token.expires_ms <= service_now(service))
     return false;
   ret_auth->tenant = app->endpoint.tenant_id;

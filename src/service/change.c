@@ -31,8 +31,10 @@ static bool same_picture(const struct desired *a, const struct desired *b)
 
 static void decide_one(struct service *service, struct agent *agent, int64_t now)
 {
-  if (agent->account == AGENT_NO_ACCOUNT)
+  if (agent->account == AGENT_NO_ACCOUNT) {
+    pipeline_settle(service, agent, now);
     return;
+  }
   struct desired before = agent_desired(agent, now);
   char *message = must_strdup(before.message); /* it goes with the decision that made it */
   before.message = message;
@@ -140,7 +142,7 @@ struct value *service_preview(
     bool any = false;
     for (const struct contribution *contribution = agent->contributions; contribution != NULL;
          contribution = contribution->next) {
-      if (agent->account != AGENT_NO_ACCOUNT && !contribution->is_override)
+      if (agent->account != AGENT_NO_ACCOUNT && rulesets[agent->account] != NULL && !contribution->is_override)
         any = would_differ(service, rulesets[agent->account], agent, contribution, &tally) || any;
     }
     differ += any;

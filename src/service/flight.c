@@ -149,6 +149,8 @@ static void on_done(void *context, const struct outcome *outcome, const struct g
   struct flight *flight = context;
   struct service *service = flight->service;
   struct agent *agent = flight->agent;
+  if (agent == NULL) /* flight_disown() */
+    return;
   shift(flight, service->stepped_ms - flight->stepped_ms);
   int64_t now = service_now(service);
   const struct service_watcher *watcher = &service->setup.watcher;
@@ -170,7 +172,7 @@ struct reading {
   struct service *service;
   size_t count;
   struct reader {
-    struct agent *agent; /* in flight, so it does not go away */
+    struct agent *agent; /* in flight, so it does not go away; NULL: disowned */
     enum availability shown;
   } readers[GRAPH_PRESENCES_MAX];
 };
@@ -179,7 +181,7 @@ static void note_shown(void *context, const char *id, enum availability availabi
 {
   struct reading *reading = context;
   for (size_t i = 0; i < reading->count; i++)
-    if (str_equal_fold(reading->readers[i].agent->id, id))
+    if (reading->readers[i].agent != NULL && str_equal_fold(reading->readers[i].agent->id, id))
       reading->readers[i].shown = availability;
 }
 
@@ -215,6 +217,8 @@ static void on_read(void *context, const struct outcome *outcome, const struct g
   }
   for (size_t i = 0; i < reading->count; i++) {
     struct agent *agent = reading->readers[i].agent;
+    if (agent == NULL)
+      continue;
     sched_move(&service->sched, agent, PHASE_IDLE, CLOCK_NEVER);
     take_reading(service, &reading->readers[i], outcome, applied, now);
     pipeline_settle(service, agent, now);
@@ -273,4 +277,24 @@ void flight_launch(struct service *service, struct agent *agent, int64_t now)
   sched_sent(agent, &plan, now);
   store_touch(service->setup.store, agent);
   sched_move(&service->sched, agent, PHASE_IN_FLIGHT, CLOCK_NEVER);
+}
+
+static void disown(void *context, const struct request *request)
+{
+  const struct agent *agent = context;
+  struct flight *flight = request->context;
+  struct reading *reading = request->context;
+  if (request->on_done == on_done && flight->agent == agent)
+    flight->agent = NULL;
+  for (size_t i = 0; request->on_done == on_read && i < reading->count; i++)
+    if (reading->readers[i].agent == agent)
+      reading->readers[i].agent = NULL;
+}
+
+void flight_disown(struct service *service, struct agent *agent)
+{
+  if (agent->phase != PHASE_IN_FLIGHT)
+    return;
+  app_visit(service_app(service, agent), disown, agent);
+  sched_move(&service->sched, agent, PHASE_IDLE, CLOCK_NEVER);
 }

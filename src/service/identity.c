@@ -73,9 +73,7 @@ bool identity_checking(const struct agent *agent)
   return name != NULL;
 }
 
-/* The contributions that came in under this name (NULL: any), from one agent to another; per UCC the newer one stays.
- */
-static void move_contributions(
+void identity_move_contributions(
     struct service *service, const struct agent_name *name, struct agent *from, struct agent *to)
 {
   struct store *store = service->setup.store;
@@ -99,7 +97,7 @@ static void unite(struct service *service, struct agent_name *name, struct agent
 {
   struct agent *from = name->agent;
   log_info("%s and %s are one user (%s)", name->text, agent_label(into), into->id);
-  move_contributions(service, NULL, from, into);
+  identity_move_contributions(service, NULL, from, into);
   while (from->names != NULL)
     store_name_move(service->setup.store, from->names, into);
   change_forget(service, from);
@@ -126,7 +124,7 @@ static void reassign(struct service *service, struct agent_name *name, const cha
     to = pipeline_new_agent(service, from->account);
     store_agent_set_id(store, to, id);
   }
-  move_contributions(service, name, from, to);
+  identity_move_contributions(service, name, from, to);
   store_name_move(store, name, to);
   if (from->successor == NULL && !to->has_predecessor && !comes_after(from, to)) {
     from->successor = to;
@@ -224,6 +222,8 @@ static void on_looked_up(void *context, const struct outcome *outcome, const str
   const struct lookup *lookup = context;
   struct service *service = lookup->service;
   struct agent_name *name = lookup->name;
+  if (name == NULL) /* identity_forget() */
+    return;
   int64_t now = service_now(service);
   struct graph_user user;
   struct err err = ERR_INIT;
@@ -278,24 +278,41 @@ void identity_turn(struct service *service, int64_t now)
   }
 }
 
-void identity_start(struct service *service, int64_t now)
+void identity_resume(struct service *service, struct agent *agent, int64_t now)
 {
-  struct list_node *agents = store_agents(service->setup.store);
-  for (struct list_node *node = agents->next; node != agents; node = node->next) {
-    struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
-    bool unknown = false;
-    for (struct agent_name *name = agent->names; name != NULL; name = name->next) {
-      unknown = unknown || name->misses > 0;
-      if (agent->account == AGENT_NO_ACCOUNT || str_is_guid(name->text)) /* nobody asks for an id */
-        continue;
-      int64_t due_ms = name->due.at_ms;
-      if (*agent->id == '\0' && name->misses == 0)
-        due_ms = now;        /* it was refused as such; that may have been mended */
-      else if (due_ms < now) /* verifications that fell due while we were away do not come all at once */
-        due_ms = now + (int64_t)((uint64_t)OVERDUE_SPREAD_MS * service_random(service) >> 32);
-      heap_put(&service->lookups, &name->due, due_ms);
-    }
-    if (unknown && *agent->id == '\0' && agent->account != AGENT_NO_ACCOUNT)
-      park_unknown(service, agent);
+  bool unknown = false;
+  for (struct agent_name *name = agent->names; name != NULL; name = name->next) {
+    unknown = unknown || name->misses > 0;
+    if (agent->account == AGENT_NO_ACCOUNT || str_is_guid(name->text)) /* nobody asks for an id */
+      continue;
+    int64_t due_ms = name->due.at_ms;
+    if (*agent->id == '\0' && name->misses == 0)
+      due_ms = now;        /* it was refused as such; that may have been mended */
+    else if (due_ms < now) /* verifications that fell due while we were away do not come all at once */
+      due_ms = now + (int64_t)((uint64_t)OVERDUE_SPREAD_MS * service_random(service) >> 32);
+    heap_put(&service->lookups, &name->due, due_ms);
+  }
+  if (unknown && *agent->id == '\0' && agent->account != AGENT_NO_ACCOUNT)
+    park_unknown(service, agent);
+}
+
+static void disown(void *context, const struct request *request)
+{
+  struct agent_name *name = context;
+  struct lookup *lookup = request->context;
+  if (request->on_done == on_looked_up && lookup->name == name)
+    lookup->name = NULL;
+}
+
+void identity_forget(struct service *service, struct agent *agent)
+{
+  for (struct agent_name *name = agent->names; name != NULL; name = name->next) {
+    if (name->asking)
+      app_visit(service_app(service, agent), disown, name);
+    heap_remove(&service->lookups, &name->due);
+    name->asking = name->again = false;
+    name->misses = name->attempts = 0;
+    name->verified_ms = 0;
+    store_touch_name(service->setup.store, name);
   }
 }

@@ -1,7 +1,7 @@
 /* What the files of this room share: service.c (the turn), pipeline.c (events and where an agent stands),
  * flight.c (its requests and their outcomes), identity.c (names and lookups), app.c (token, requests), learn.c (gate,
- * outages), status.c (views), tally.c (bounded counts by text), override.c and change.c (overrides; a change of the
- * rules), decisions.c (the decision log as values). */
+ * outages), accounts.c (a change of the accounts), status.c (views), tally.c (bounded counts by text), override.c and
+ * change.c (overrides; a change of the rules), decisions.c (the decision log as values). */
 #ifndef SERVICE_INTERNAL_H
 #define SERVICE_INTERNAL_H
 
@@ -54,10 +54,12 @@ struct parcel {
   void *exchange;
 };
 
+enum { APP_KEY_SIZE = 2400 }; /* two bounded texts and a GUID */
+
 struct app {
   struct service *service;
-  char key[600];     /* "Graph TenantId ClientId": of the gate's row */
-  const char *label; /* the first account's id */
+  char key[APP_KEY_SIZE]; /* of the gate's row */
+  const char *label;      /* the first account's id */
   struct graph_endpoint endpoint;
   const struct wiped *secret;
   int connections;
@@ -101,6 +103,17 @@ void app_init(
     struct app *app, struct service *service, const struct config *config, const struct config_account *account,
     const struct wiped *secret);
 void app_release(struct app *app);
+/* "Graph TenantId ClientId": what tells app registrations apart. */
+void app_key(const struct config_account *account, char to[APP_KEY_SIZE]);
+/* The same registration under another configuration, which replaces `before`. Token, budget and gate stay as they are;
+ * with another secret, or another place to get it, a new token is asked for at once. */
+void app_configure(
+    struct app *app, const struct config *before, const struct config *config, const struct config_account *account,
+    const struct wiped *secret);
+/* No account names it any more: what was asked past the agents is answered, the rest given up. */
+void app_retire(struct app *app);
+/* Every request that is not answered yet. */
+void app_visit(struct app *app, void (*visit)(void *context, const struct request *request), void *context);
 /* May one more request of that kind go now? */
 bool app_open(const struct app *app, enum graph_operation_kind kind, int64_t now);
 /* The result may be adjusted (once, owns_context) until the next turn. */
@@ -132,7 +145,7 @@ int64_t app_next(const struct app *app, bool ready, int64_t now);
 
 struct service {
   struct service_setup setup;
-  struct app *apps;
+  struct app **apps;
   size_t app_count;
   size_t *app_of_account;
   struct sched sched;
@@ -148,6 +161,13 @@ struct service {
   uint32_t generation;
   int64_t alive_written_ms;
   bool stopping, clears_all; /* see service_stop() */
+  const struct config *next; /* see service_hand_over(); NULL: none is under way */
+  struct left {
+    char *account; /* its Id, which is gone or means another registration now */
+    size_t agents;
+    int64_t until_ms;
+  } * left; /* what could not be cleared in time */
+  size_t left_count;
   size_t decided_again, came_out_different;
   struct tally shadow_differences;
   uint64_t shadow_same, shadow_different, shadow_errors;
@@ -190,7 +210,15 @@ struct rules_agent pipeline_agent_for_rules(
 int pipeline_account_of(const struct service *service, const char *agent, const char *account);
 const char *pipeline_suffix_of(const char *agent); /* behind the last "@"; "" without one */
 
+/* accounts.c */
+/* Does the hand-over that is under way take the agent's account away? Then nothing is shown any more. */
+bool accounts_loses(const struct service *service, const struct agent *agent);
+/* The registrations of setup.config: those of the old list that it names go on, with what they know. */
+void accounts_set_apps(struct service *service, const struct service_setup *setup, const struct config *before);
+
 /* flight.c */
+/* The agent is idle, and what comes of its request is of no interest any more. */
+void flight_disown(struct service *service, struct agent *agent);
 /* Sends the agent's next request; it is ready and its account open. */
 void flight_launch(struct service *service, struct agent *agent, int64_t now);
 
@@ -227,6 +255,12 @@ void identity_check(struct service *service, struct agent *agent, int64_t now);
 /* Starts the lookups that are due. */
 void identity_turn(struct service *service, int64_t now);
 /* After loading: verifications and retries go on where they were, and who was unknown is parked again. */
-void identity_start(struct service *service, int64_t now);
+void identity_resume(struct service *service, struct agent *agent, int64_t now);
+/* What is known of the agent's names, and what is being asked, is another directory's. */
+void identity_forget(struct service *service, struct agent *agent);
+/* The contributions that came in under this name (NULL: any), from one agent to another; per UCC the newer one stays.
+ */
+void identity_move_contributions(
+    struct service *service, const struct agent_name *name, struct agent *from, struct agent *to);
 
 #endif

@@ -371,7 +371,7 @@ static void choose(struct service *service, struct agent *agent, int64_t now)
 
 struct desired pipeline_desired(struct service *service, struct agent *agent, int64_t now)
 {
-  if (service->clears_all)
+  if (service->clears_all || agent->loses_account)
     return (struct desired){.message = "", .changes_ms = CLOCK_NEVER};
   choose(service, agent, now);
   return agent_desired(agent, now);
@@ -418,6 +418,7 @@ static enum sched_urgency urgency_of(
 
 void pipeline_settle(struct service *service, struct agent *agent, int64_t now)
 {
+  agent->loses_account = accounts_loses(service, agent);
   if (agent->phase == PHASE_IN_FLIGHT || agent->park_cause != PARK_NONE)
     return;
   if (agent->account == AGENT_NO_ACCOUNT) {

@@ -25,22 +25,7 @@ uint32_t service_random(const struct service *service)
 
 struct app *service_app(const struct service *service, const struct agent *agent)
 {
-  return agent->account == AGENT_NO_ACCOUNT ? NULL : &service->apps[service->app_of_account[agent->account]];
-}
-
-static bool same_app(const struct config_account *a, const struct config_account *b)
-{
-  return str_equal_fold(a->tenant_id, b->tenant_id) && str_equal_fold(a->client_id, b->client_id);
-}
-
-/* What an earlier run left: a gate, and requests that Graph may still count, or even be receiving. */
-static void remember(struct service *service, struct app *app, int64_t timeout_ms)
-{
-  int64_t now = service_now(service), at_ms = 0;
-  app->gate_until_ms = store_gate(service->setup.store, app->key);
-  size_t used = store_budget(service->setup.store, app->key, &at_ms);
-  if (used > 0 && now < at_ms + app->presence.window_ms + timeout_ms)
-    sched_budget_assume(&app->presence, used, now);
+  return agent->account == AGENT_NO_ACCOUNT ? NULL : service->apps[service->app_of_account[agent->account]];
 }
 
 struct service *service_new(const struct service_setup *setup)
@@ -49,22 +34,7 @@ struct service *service_new(const struct service_setup *setup)
   const struct config *config = setup->config;
   service->setup = *setup;
   service->scratch = must_alloc(sizeof *service->scratch);
-  service->apps = must_alloc(config->account_count * sizeof *service->apps);
-  service->app_of_account = must_alloc(config->account_count * sizeof *service->app_of_account);
-  for (size_t i = 0; i < config->account_count; i++) {
-    size_t first = 0;
-    while (!same_app(&config->accounts[first], &config->accounts[i]))
-      first++;
-    if (first < i) {
-      service->app_of_account[i] = service->app_of_account[first];
-      continue;
-    }
-    service->app_of_account[i] = service->app_count;
-    struct app *app = &service->apps[service->app_count++];
-    app_init(app, service, config, &config->accounts[i], &setup->secrets[i]);
-    if (setup->store != NULL)
-      remember(service, app, config->request_timeout_ms);
-  }
+  accounts_set_apps(service, setup, NULL);
   sched_init(&service->sched, service->app_count);
   if (setup->store != NULL)
     store_keep_decisions(setup->store, config->decision_log_ms);
@@ -75,8 +45,13 @@ void service_free(struct service *service)
 {
   if (service == NULL)
     return;
-  for (size_t i = 0; i < service->app_count; i++)
-    app_release(&service->apps[i]);
+  for (size_t i = 0; i < service->app_count; i++) {
+    app_release(service->apps[i]);
+    free(service->apps[i]);
+  }
+  for (size_t i = 0; i < service->left_count; i++)
+    free(service->left[i].account);
+  free(service->left);
   heap_release(&service->lookups);
   sched_release(&service->sched);
   tally_release(&service->unmatched);
@@ -130,7 +105,8 @@ void service_start(struct service *service)
     if (agent->account != AGENT_NO_ACCOUNT)
       pipeline_decide_all_again(service, agent, now);
   }
-  identity_start(service, now);
+  for (struct list_node *node = agents->next; node != agents; node = node->next)
+    identity_resume(service, LIST_ENTRY(node, struct agent, all_link), now);
   for (struct list_node *node = agents->next, *next; node != agents; node = next) {
     next = node->next;
     struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
@@ -146,7 +122,7 @@ void service_refused(struct service *service)
 
 static void launch_ready(struct service *service, size_t queue, int64_t now)
 {
-  struct app *app = &service->apps[queue];
+  struct app *app = service->apps[queue];
   struct agent *agent;
   while (app_open(app, GRAPH_SET_PRESENCE, now) && (agent = sched_first_ready(&service->sched, queue, now)) != NULL) {
     flight_launch(service, agent, now);
@@ -192,7 +168,7 @@ static void clock_stepped(struct service *service, int64_t by_ms)
       clock_short_duration(by_ms < 0 ? -by_ms : by_ms, text));
   service->stepped_ms += by_ms;
   for (size_t i = 0; i < service->app_count; i++)
-    app_clock_stepped(&service->apps[i], by_ms);
+    app_clock_stepped(service->apps[i], by_ms);
   if (service->setup.store == NULL)
     return;
   struct list_node *agents = store_agents(service->setup.store);
@@ -269,11 +245,11 @@ bool service_turn(struct service *service, struct err *err)
     identity_turn(service, now);
   for (size_t i = 0; i < service->app_count; i++) {
     const struct sched_queue *ready = &service->sched.queues[i];
-    sched_budget_waiting(&service->apps[i].presence, ready->changes.count + ready->refreshes.count);
-    app_prepare(&service->apps[i], now);
+    sched_budget_waiting(&service->apps[i]->presence, ready->changes.count + ready->refreshes.count);
+    app_prepare(service->apps[i], now);
     launch_ready(service, i, now);
-    app_prepare_asides(&service->apps[i], now);
-    app_write_budget(&service->apps[i], now);
+    app_prepare_asides(service->apps[i], now);
+    app_write_budget(service->apps[i], now);
   }
   int64_t next = earliest(say_alive(service, now), more ? now : CLOCK_NEVER);
   if (service->setup.store != NULL && !store_commit(service->setup.store, now, err))
@@ -283,8 +259,8 @@ bool service_turn(struct service *service, struct err *err)
   if (lookup != NULL)
     next = earliest(next, lookup->at_ms);
   for (size_t i = 0; i < service->app_count; i++) {
-    app_send(&service->apps[i]);
-    next = earliest(next, app_next(&service->apps[i], sched_first_ready(&service->sched, i, now) != NULL, now));
+    app_send(service->apps[i]);
+    next = earliest(next, app_next(service->apps[i], sched_first_ready(&service->sched, i, now) != NULL, now));
   }
   service->setup.ports.wake_at(service->setup.ports.context, next);
   return true;
@@ -347,7 +323,7 @@ struct service_rest service_rest(struct service *service)
   struct service_rest rest = {.refused_why = ERR_INIT, .busy = service->to_decide != NULL};
   int64_t now = service_now(service);
   for (size_t i = 0; i < service->app_count; i++) {
-    const struct app *app = &service->apps[i];
+    const struct app *app = service->apps[i];
     bool hopeless = app_is_hopeless(app, now);
     if (hopeless && !rest.refused) {
       rest.refused = true;
@@ -375,7 +351,7 @@ void service_request(
     struct service *service, size_t account, const struct graph_operation *operation, service_on_done *on_done,
     void *context)
 {
-  app_submit_aside(&service->apps[service->app_of_account[account]], operation, on_done, context);
+  app_submit_aside(service->apps[service->app_of_account[account]], operation, on_done, context);
 }
 
 const char *service_known_id(struct service *service, size_t account, const char *name)
@@ -389,13 +365,13 @@ const char *service_known_id(struct service *service, size_t account, const char
 
 struct err service_token_trouble(const struct service *service, size_t account, bool *ret_final)
 {
-  const struct app *app = &service->apps[service->app_of_account[account]];
+  const struct app *app = service->apps[service->app_of_account[account]];
   *ret_final = app->token_refused;
   return app->token_trouble;
 }
 
 int64_t service_gate(const struct service *service, size_t account)
 {
-  const struct app *app = &service->apps[service->app_of_account[account]];
+  const struct app *app = service->apps[service->app_of_account[account]];
   return app->gate_until_ms > service_now(service) ? app->gate_until_ms : 0;
 }

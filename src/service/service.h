@@ -69,8 +69,24 @@ void service_start(struct service *service);
 /* The entries of setup.rulesets have been replaced: what every agent's UCCs said is decided again, in slices, with the
  * old `since`; only differences are sent, after live changes. */
 void service_rules_changed(struct service *service, uint32_t generation);
+/* Another configuration, in two steps, so that nobody goes on showing what nobody can take back.
+ *
+ * The first: agents whose account is gone from `next`, or is another app registration there, show nothing from now on,
+ * and what Graph has of them is cleared under the old registration; events are taken as ever. `next` is borrowed until
+ * the second step or another call, which begins anew; NULL: all stays as it is. */
+void service_hand_over(struct service *service, const struct config *next);
+/* How many agents are still to be cleared, as far as that can succeed. */
+size_t service_handing_over(struct service *service);
+/* How many would have to be. */
+size_t service_would_clear(struct service *service, const struct config *next);
+/* The second, with or without the first: setup.config, secrets, rulesets and shadows replace those that run; the rest
+ * of setup stays the same. Agents move to the account that serves them now, or to none, with what their UCCs said. What
+ * still shows then is logged, and in status until it ends by itself. App registrations that stay keep token, budget and
+ * gate. before: the old configuration, wherever it stands now; it and its secrets may go when this returns. */
+void service_configure(
+    struct service *service, const struct service_setup *setup, const struct config *before, uint32_t generation);
 /* What such a change would do, by rule: a list of {what=, count=}, most frequent first; *ret_differ: how many agents.
- * Takes as long as all agents take; changes nothing. */
+ * Takes as long as all agents take; changes nothing. An account whose ruleset is NULL is left out. */
 struct value *service_preview(
     struct service *service, struct ruleset *const *rulesets, struct values *values, size_t *ret_differ);
 

@@ -67,7 +67,7 @@ static void view_budget(const struct service *service, const struct app *app, st
 static struct value *view_account(const struct service *service, size_t index, struct values *values)
 {
   const struct config_account *account = &service->setup.config->accounts[index];
-  const struct app *app = &service->apps[service->app_of_account[index]];
+  const struct app *app = service->apps[service->app_of_account[index]];
   int64_t now = service_now(service);
   struct value *view = value_map(values);
   put_text(values, view, "account", account->id);
@@ -212,6 +212,23 @@ static struct value *view_agents(const struct service *service, struct values *v
   return list;
 }
 
+/* What a change of the accounts could not clear in time. */
+static struct value *view_left(const struct service *service, struct values *values)
+{
+  struct value *list = value_list(values);
+  for (size_t i = 0; i < service->left_count; i++) {
+    const struct left *left = &service->left[i];
+    if (left->until_ms <= service_now(service))
+      continue;
+    struct value *view = value_map(values);
+    put_text(values, view, "account", left->account);
+    put_number(values, view, "agents", (double)left->agents);
+    value_set(values, view, "until", instant(values, left->until_ms));
+    value_add(values, list, view);
+  }
+  return list;
+}
+
 struct value *service_status(struct service *service, bool with_agents, struct values *values)
 {
   struct value *view = value_map(values), *accounts = value_list(values), *phases = value_map(values);
@@ -232,6 +249,7 @@ struct value *service_status(struct service *service, bool with_agents, struct v
     value_set(values, shadow, "differences", view_tally(&service->shadow_differences, values));
     value_set(values, view, "shadow", shadow);
   }
+  value_set(values, view, "left_behind", view_left(service, values));
   value_set(values, view, "unserved", view_tally(&service->unserved, values));
   if (with_agents)
     value_set(values, view, "agents", view_agents(service, values));

@@ -139,16 +139,23 @@ void store_agent_set_id(struct store *store, struct agent *agent, const char *id
   store_touch(store, agent);
 }
 
-void store_agent_set_account(struct store *store, struct agent *agent, int account)
+/* For names whose rows bear another key than they do. */
+static void write_names_anew(struct store *store, struct agent *agent)
 {
-  must(*agent->id == '\0');
-  if (store_begin(store)) { /* the account is part of a name's key */
+  if (store_begin(store)) {
     db_bind_int(store->statements[DELETE_NAMES], 1, agent->key);
     store_run(store, DELETE_NAMES);
   }
-  agent->account = (int16_t)account; /* of no hash, so the index need not know */
   for (struct agent_name *name = agent->names; name != NULL; name = name->next)
     store_touch_name(store, name);
+}
+
+void store_agent_set_account(struct store *store, struct agent *agent, int account)
+{
+  must(store_agent_by_id(store, account, agent->id) == NULL);
+  agent->account = (int16_t)account; /* of no hash, so the index need not know */
+  write_names_anew(store, agent);    /* the account is part of a name's key */
+  store_touch(store, agent);
 }
 
 struct agent_name *store_name_find(struct store *store, int account, const char *name)
@@ -166,9 +173,21 @@ struct agent_name *store_name_new(struct store *store, struct agent *agent, cons
 
 void store_name_move(struct store *store, struct agent_name *name, struct agent *to)
 {
+  struct agent *from = name->agent;
   take_name(name);
+  if (from->account != to->account)
+    write_names_anew(store, from);
   add_name(to, name);
   store_touch_name(store, name);
+}
+
+void store_name_remove(struct store *store, struct agent_name *name)
+{
+  struct agent *agent = name->agent;
+  table_remove(&store->by_name, name);
+  take_name(name);
+  free(name);
+  write_names_anew(store, agent);
 }
 
 struct contribution *store_contribution_new(struct store *store, struct agent *agent, const char *ucc)

@@ -38,7 +38,7 @@ enum statement {
 struct store {
   struct db *db;
   struct db_statement *statements[STATEMENT_COUNT];
-  const char *const *account_ids;
+  char **account_ids;
   size_t account_count;
   struct table by_name, by_id; /* of struct agent_name, of struct agent */
   struct list_node agents;
@@ -63,7 +63,8 @@ void store_run(struct store *store, enum statement statement);
 extern const char *const store_schema[];
 extern const char *const store_sql[STATEMENT_COUNT];
 void store_write_agent(struct store *store, struct agent *agent);
-bool store_load_rows(struct store *store, struct err *err) MUST_CHECK;
+/* known: one per account, whose agents are loaded already, as are those of none; NULL: nobody is. */
+bool store_load_rows(struct store *store, const bool *known, struct err *err) MUST_CHECK;
 
 /* decisions.c */
 /* Deletes what is too old, a slice at a time; within a transaction. */

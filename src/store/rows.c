@@ -232,8 +232,9 @@ static enum decision_kind kind_of(const char *text)
 
 /* ---- loading: one pass over each table; what belongs to an agent finds it by its key */
 
-/* Agents by key; those of accounts that are not configured are not among them. */
+/* Agents by key; those of accounts that are not configured, or known already, are not among them. */
 struct loaded {
+  const bool *known;
   struct agent **agents;
   size_t count;
 };
@@ -257,7 +258,7 @@ static void read_agent(struct store *store, struct loaded *loaded, struct db_sta
   int account = account_index(store, db_text(row, 1));
   if (key > store->last_key)
     store->last_key = key;
-  if (account == -2)
+  if (account == -2 || (loaded->known != NULL && (account == AGENT_NO_ACCOUNT || loaded->known[account])))
     return;
   struct agent *agent = store_index_agent(store, account, key);
   store_index_id(store, agent, db_text(row, 2));
@@ -348,9 +349,9 @@ static bool read_agents(struct store *store, struct loaded *loaded, struct err *
   return row == DB_DONE;
 }
 
-bool store_load_rows(struct store *store, struct err *err)
+bool store_load_rows(struct store *store, const bool *known, struct err *err)
 {
-  struct loaded loaded = {0};
+  struct loaded loaded = {.known = known};
   bool ok = read_agents(store, &loaded, err) &&
             read_table(store, &loaded, "SELECT * FROM names ORDER BY account, name", 2, read_name, err) &&
             read_table(

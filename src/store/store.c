@@ -3,6 +3,8 @@
 #include "base/str.h"
 #include "store/internal.h"
 
+#include <string.h>
+
 static bool prepare(struct store *store, struct err *err)
 {
   for (int i = 0; i < STATEMENT_COUNT; i++)
@@ -35,15 +37,30 @@ static bool bring_up_to_date(struct db *db, const char *path, struct err *err)
   return ok && (version == newest || db_exec(db, "COMMIT", err));
 }
 
+static void forget_ids(struct store *store)
+{
+  for (size_t i = 0; i < store->account_count; i++)
+    free(store->account_ids[i]);
+  free(store->account_ids);
+}
+
+static void keep_ids(struct store *store, const char *const *ids, size_t count)
+{
+  must(count <= INT16_MAX);
+  store->account_ids = must_alloc(count * sizeof(char *));
+  store->account_count = count;
+  for (size_t i = 0; i < count; i++)
+    store->account_ids[i] = must_strdup(ids[i]);
+}
+
 struct store *store_open(const char *path, const char *const *account_ids, size_t account_count, struct err *err)
 {
   struct store *store = must_alloc(sizeof *store);
   store_index_init(store);
-  store->account_ids = account_ids;
-  store->account_count = account_count;
-  must(account_count <= INT16_MAX);
+  keep_ids(store, account_ids, account_count);
   store->db = db_open(path, err);
-  if (store->db != NULL && bring_up_to_date(store->db, path, err) && prepare(store, err) && store_load_rows(store, err))
+  if (store->db != NULL && bring_up_to_date(store->db, path, err) && prepare(store, err) &&
+      store_load_rows(store, NULL, err))
     return store;
   store_close(store);
   return NULL;
@@ -57,6 +74,7 @@ void store_close(struct store *store)
     db_statement_free(store->statements[i]);
   db_close(store->db);
   store_index_release(store);
+  forget_ids(store);
   free(store);
 }
 
@@ -207,6 +225,40 @@ static void write_dirty(struct store *store)
   free(store->dirty); /* a turn with very many is rare */
   store->dirty = NULL;
   store->dirty_count = store->dirty_room = 0;
+}
+
+static int index_of(const char *const *ids, size_t count, const char *id)
+{
+  for (size_t i = 0; i < count; i++)
+    if (strcmp(ids[i], id) == 0)
+      return (int)i;
+  return AGENT_NO_ACCOUNT;
+}
+
+void store_set_accounts(struct store *store, const char *const *account_ids, size_t account_count)
+{
+  write_dirty(store); /* before it is read: whoever is loaded is not to be loaded again */
+  int *moved_to = must_alloc(store->account_count * sizeof *moved_to);
+  bool *known = must_alloc(account_count * sizeof *known);
+  for (size_t i = 0; i < store->account_count; i++) {
+    moved_to[i] = index_of(account_ids, account_count, store->account_ids[i]);
+    if (moved_to[i] != AGENT_NO_ACCOUNT)
+      known[moved_to[i]] = true;
+  }
+  for (struct list_node *node = store->agents.next; node != &store->agents; node = node->next) {
+    struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
+    if (agent->account == AGENT_NO_ACCOUNT)
+      continue;
+    agent->account = (int16_t)moved_to[agent->account];
+    must(agent->account != AGENT_NO_ACCOUNT);
+  }
+  forget_ids(store);
+  keep_ids(store, account_ids, account_count);
+  struct err err = ERR_INIT;
+  if (store->failure.kind == ERR_NONE && !store_load_rows(store, known, &err))
+    store->failure = err;
+  free(moved_to);
+  free(known);
 }
 
 bool store_commit(struct store *store, int64_t now, struct err *err)

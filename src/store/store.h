@@ -12,11 +12,13 @@
 
 struct store;
 
-/* account_ids: the account of an index, borrowed until the close; agents of other accounts stay in the file and are not
- * loaded. */
+/* account_ids: the account of an index; copied. Agents of other accounts stay in the file and are not loaded. */
 struct store *store_open(const char *path, const char *const *account_ids, size_t account_count, struct err *err)
     MUST_CHECK;
 void store_close(struct store *store); /* frees every record; does not commit; NULL is fine */
+/* Other accounts from now on: agents get the index that their account has there. An account that is
+ * not there any more must have no agents; those of one that was not there before are loaded, at the end of the list. */
+void store_set_accounts(struct store *store, const char *const *account_ids, size_t account_count);
 
 /* All agents: a list through agent->all_link. */
 struct list_node *store_agents(struct store *store);
@@ -27,12 +29,14 @@ struct agent *store_agent_new(struct store *store, int account);
 void store_agent_remove(struct store *store, struct agent *agent);
 struct agent *store_agent_by_id(struct store *store, int account, const char *id);
 void store_agent_set_id(struct store *store, struct agent *agent, const char *id);
-/* For an agent that no account served before; its names change along. */
+/* Its names and its id change along; the account must not know them yet. */
 void store_agent_set_account(struct store *store, struct agent *agent, int account);
 
 struct agent_name *store_name_find(struct store *store, int account, const char *name);
 struct agent_name *store_name_new(struct store *store, struct agent *agent, const char *name);
 void store_name_move(struct store *store, struct agent_name *name, struct agent *to);
+/* Nothing may point to it any more. */
+void store_name_remove(struct store *store, struct agent_name *name);
 
 /* A new, empty contribution of that UCC. */
 struct contribution *store_contribution_new(struct store *store, struct agent *agent, const char *ucc);
