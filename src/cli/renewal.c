@@ -111,11 +111,27 @@ static void finish(struct renewal *renewal)
   loop_again(parts->loop);
 }
 
+static void count_difference(void *context, enum config_effect effect, const char *text UNUSED)
+{
+  size_t *count = context;
+  *count += effect == CONFIG_LIVE;
+}
+
+/* Time goes on for a change that is only looked at again. */
+static bool is_under_way(const struct renewal *renewal, const struct config *config)
+{
+  size_t count = 0;
+  if (renewal->handing_over)
+    config_compare(&renewal->next.config, config, count_difference, &count);
+  return renewal->handing_over && count == 0;
+}
+
 /* The fresh site is ours from here on. */
 static void adopt(struct renewal *renewal, struct site *fresh, uint32_t generation, const struct value *differences)
 {
   struct service *service = renewal->parts.service;
-  for (size_t i = 0; i < value_count(differences); i++)
+  bool again = is_under_way(renewal, &fresh->config);
+  for (size_t i = 0; !again && i < value_count(differences); i++)
     log_info("%s: %s", fresh->config.path, value_text(value_at(differences, i), ""));
   struct site before = renewal->next; /* an unfinished change: the newer one counts */
   renewal->next = *fresh;
@@ -129,6 +145,8 @@ static void adopt(struct renewal *renewal, struct site *fresh, uint32_t generati
     finish(renewal);
     return;
   }
+  if (again)
+    return;
   char text[CLOCK_TEXT_SIZE];
   log_info(
       "%s: %zu agents lose their app registration; what is ours is cleared first, for at most %s",
@@ -203,6 +221,7 @@ static bool take(
   if (ok && !*ret_same) {
     value_set(values, *ret_answer, "config", differences.live);
     value_set(values, *ret_answer, "waits_for_start", value_string(values, differences.waits));
+    value_set(values, *ret_answer, "waits", value_bool(values, renewal->handing_over));
   }
   return ok;
 }

@@ -34,7 +34,7 @@ void renewal_free(struct renewal *renewal); /* NULL is fine */
 
 /* config.xml, and where that is as it was, the rulesets; RELOAD_ROLLBACK: the rulesets alone. *ret_answer: that of
  * reload_run(), and with another configuration {config=["account x: Lease 1h -> 30m", ...], cleared_first=} (how many
- * agents); {waits_for_start="State"}. Errors are ERR_CONFIG; what runs stays. */
+ * agents), waits=} (until they are); {waits_for_start="State"}. Errors are ERR_CONFIG; what runs stays. */
 bool renewal_run(
     struct renewal *renewal, enum reload_action action, struct values *values, struct value **ret_answer,
     struct err *err) MUST_CHECK;

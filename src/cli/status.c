@@ -264,8 +264,10 @@ int cli_reload(struct cli *cli)
   } else {
     printf(
         "generation %.0f%s: %.0f agents %s\n", value_get_number(answer, "generation", 0),
-        dry_run ? " (not taken up)" : " runs", value_get_number(answer, "agents_differ", 0),
-        dry_run ? "would differ" : "differ");
+        dry_run                                  ? " (not taken up)"
+        : value_get_bool(answer, "waits", false) ? " waits"
+                                                 : " runs",
+        value_get_number(answer, "agents_differ", 0), dry_run ? "would differ" : "differ");
     print_config_answer(answer, dry_run);
     print_tally("", value_get(answer, "differences"));
   }

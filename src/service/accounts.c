@@ -190,7 +190,8 @@ static void unlink_successor(struct service *service, struct agent *agent)
 static void forget_registration(struct service *service, struct agent *agent)
 {
   flight_disown(service, agent);
-  identity_forget(service, agent);
+  for (struct agent_name *name = agent->names; name != NULL; name = name->next)
+    identity_forget(service, name);
   unlink_successor(service, agent);
   store_agent_set_id(service->setup.store, agent, "");
   agent->confirmed = (struct confirmed){0};
@@ -217,8 +218,7 @@ static void part_names(struct service *service, const struct config *now, struct
     if (destination(now, service->next, agent->account, name->text) == to)
       continue;
     struct agent *other = pipeline_new_agent(service, agent->account);
-    if (name->asking)
-      identity_forget(service, agent);
+    identity_forget(service, name); /* the new agent has no id yet */
     identity_move_contributions(service, name, agent, other);
     store_name_move(service->setup.store, name, other);
   }
@@ -235,24 +235,32 @@ static struct agent *double_of(struct service *service, const struct agent *agen
   return store_agent_by_id(service->setup.store, account, agent->id);
 }
 
+/* What came in under the name goes to whoever bears it there, which may be somebody else for each. */
+static void give_name(struct service *service, struct agent_name *name, struct agent *into)
+{
+  struct store *store = service->setup.store;
+  struct agent *from = name->agent;
+  struct agent_name *known = store_name_find(store, into->account, name->text);
+  identity_move_contributions(service, name, from, known == NULL ? into : known->agent);
+  if (known == NULL) {
+    store_name_move(store, name, into);
+    return;
+  }
+  for (struct contribution *c = known->agent->contributions; c != NULL; c = c->next)
+    if (c->name == name) {
+      c->name = known;
+      store_touch_contribution(store, known->agent, c);
+    }
+  identity_forget(service, name);
+  store_name_remove(store, name);
+}
+
 static void unite(struct service *service, struct agent *agent, struct agent *into)
 {
   struct store *store = service->setup.store;
-  identity_forget(service, agent);
+  while (agent->names != NULL)
+    give_name(service, agent->names, into);
   identity_move_contributions(service, NULL, agent, into);
-  while (agent->names != NULL) {
-    struct agent_name *name = agent->names, *known = store_name_find(store, into->account, name->text);
-    if (known == NULL) {
-      store_name_move(store, name, into);
-      continue;
-    }
-    for (struct contribution *c = into->contributions; c != NULL; c = c->next)
-      if (c->name == name) {
-        c->name = known;
-        store_touch_contribution(store, into, c);
-      }
-    store_name_remove(store, name);
-  }
   struct confirmed confirmed = agent->confirmed;
   char id[AGENT_ID_SIZE];
   must(str_copy(id, sizeof id, agent->id));

@@ -304,15 +304,13 @@ static void disown(void *context, const struct request *request)
     lookup->name = NULL;
 }
 
-void identity_forget(struct service *service, struct agent *agent)
+void identity_forget(struct service *service, struct agent_name *name)
 {
-  for (struct agent_name *name = agent->names; name != NULL; name = name->next) {
-    if (name->asking)
-      app_visit(service_app(service, agent), disown, name);
-    heap_remove(&service->lookups, &name->due);
-    name->asking = name->again = false;
-    name->misses = name->attempts = 0;
-    name->verified_ms = 0;
-    store_touch_name(service->setup.store, name);
-  }
+  if (name->asking)
+    app_visit(service_app(service, name->agent), disown, name);
+  heap_remove(&service->lookups, &name->due);
+  name->asking = name->again = false;
+  name->misses = name->attempts = 0;
+  name->verified_ms = 0;
+  store_touch_name(service->setup.store, name);
 }

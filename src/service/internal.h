@@ -256,8 +256,8 @@ void identity_check(struct service *service, struct agent *agent, int64_t now);
 void identity_turn(struct service *service, int64_t now);
 /* After loading: verifications and retries go on where they were, and who was unknown is parked again. */
 void identity_resume(struct service *service, struct agent *agent, int64_t now);
-/* What is known of the agent's names, and what is being asked, is another directory's. */
-void identity_forget(struct service *service, struct agent *agent);
+/* What is known of the name, and what is being asked, is another's. */
+void identity_forget(struct service *service, struct agent_name *name);
 /* The contributions that came in under this name (NULL: any), from one agent to another; per UCC the newer one stays.
  */
 void identity_move_contributions(

@@ -469,6 +469,10 @@ def test_events_meanwhile_are_not_lost(held):
     shows(first, AVAILABLE, BEN)  # the others go on
     wait_until(lambda: len(site.status()["agents"]) == 4, "all are known")
     assert second.shown(FAY) == NOTHING
+    until = site.status()["config"]["until"]
+    again = site.ask("reload")  # looks again, and does not begin again
+    assert "generation 2 waits: 0 agents differ" in again.out and "and are cleared first" in again.out
+    assert site.status()["config"]["until"] == until
     second.faults()
     site.ask("resync", EVE)  # instead of waiting for the next try
     site.taken_up()

@@ -53,6 +53,7 @@ static struct world {
   uint32_t seed;
   struct exchange {
     char line[512]; /* "POST /users/ID/presence/setPresence Busy InACall PT1H" */
+    char url[200];  /* as far as fits */
     char bearer[32];
     service_on_reply *on_reply;
     void *context;
@@ -97,6 +98,7 @@ static void *port_send(
   struct exchange *exchange = &world.exchanges[world.sent++];
   *exchange = (struct exchange){.on_reply = on_reply, .context = reply_context, .open = true};
   snprintf(exchange->bearer, sizeof exchange->bearer, "%s", bearer == NULL ? "" : wiped_text(bearer));
+  str_cut(exchange->url, sizeof exchange->url, request->url);
   describe(exchange, request);
   return exchange;
 }

@@ -495,6 +495,34 @@ static void test_budget_is_spread(void **state UNUSED)
   sched_budget_release(&budget);
 }
 
+/* Another limit counts what was sent under the old one, and leaves alone what a 429 has taken away. */
+static void test_budget_changes_its_limit(void **state UNUSED)
+{
+  struct sched_budget budget;
+  sched_budget_init(&budget, 4, 30000, 0);
+  for (int i = 0; i < 4; i++) {
+    sched_budget_use(&budget, NOW + i);
+    sched_budget_done(&budget, NOW + i, true);
+  }
+  sched_budget_set_limit(&budget, 2); /* four are in the window: the third of them must leave it */
+  assert_int_equal(sched_budget_next(&budget, NOW + 6), NOW + 2 + 30000);
+  sched_budget_set_limit(&budget, 6); /* and back again: two more */
+  assert_int_equal(budget.allowed, 6);
+  for (int i = 4; i < 6; i++) {
+    assert_true(sched_budget_next(&budget, NOW + i) <= NOW + i);
+    sched_budget_use(&budget, NOW + i);
+    sched_budget_done(&budget, NOW + i, true);
+  }
+  assert_int_equal(sched_budget_next(&budget, NOW + 6), NOW + 30000);
+  sched_budget_narrow(&budget, NOW + 6);
+  assert_int_equal(budget.allowed, 4);
+  sched_budget_set_limit(&budget, 100);
+  assert_int_equal(budget.allowed, 4);
+  sched_budget_set_limit(&budget, 3);
+  assert_int_equal(budget.allowed, 3);
+  sched_budget_release(&budget);
+}
+
 /* What never reached the other side does not count; what may have reached it before a restart does. */
 static void test_budget_counts(void **state UNUSED)
 {
@@ -537,6 +565,7 @@ int main(void)
       cmocka_unit_test(test_budget),
       cmocka_unit_test(test_budget_adapts),
       cmocka_unit_test(test_budget_is_spread),
+      cmocka_unit_test(test_budget_changes_its_limit),
       cmocka_unit_test(test_budget_counts),
       cmocka_unit_test(test_backoff)};
   return cmocka_run_group_tests(tests, NULL, NULL);

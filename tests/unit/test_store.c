@@ -155,6 +155,42 @@ static void test_other_accounts_stay(void **state UNUSED)
   store_close(store);
 }
 
+/* Accounts change places, come and go; what belongs to one that comes is loaded, and once only. */
+static void test_accounts_change(void **state UNUSED)
+{
+  struct store *store = reopen(NULL, accounts, 2);
+  struct agent *a = store_agent_new(store, 0), *b = store_agent_new(store, 1);
+  store_name_new(store, a, "a@contoso.com");
+  store_name_new(store, a, "a2@contoso.com");
+  store_agent_set_id(store, a, ID_A);
+  store_name_new(store, b, "b@fabrikam.com");
+  store = reopen(store, &accounts[1], 1); /* contoso.com's are in the file alone */
+  b = store_name_find(store, 0, "b@fabrikam.com")->agent;
+  store_set_accounts(store, accounts, 2);
+  assert_int_equal(b->account, 1);
+  a = store_name_find(store, 0, "a@contoso.com")->agent;
+  assert_ptr_equal(store_agent_by_id(store, 0, ID_A), a);
+  assert_int_equal(store_agent_count(store), 2);
+  /* Not written yet: in the file it still stands under the account that goes, and comes back at once. */
+  store_agent_set_account(store, a, 1);
+  store_set_accounts(store, &accounts[1], 1);
+  store_set_accounts(store, accounts, 2);
+  assert_int_equal(store_agent_count(store), 2);
+  assert_ptr_equal(store_name_find(store, 1, "a2@contoso.com")->agent, a);
+  /* One of its names goes to the other account, and one goes. */
+  struct agent *other = store_agent_new(store, 0);
+  store_name_move(store, store_name_find(store, 1, "a@contoso.com"), other);
+  store_name_new(store, a, "a3@contoso.com");
+  store_name_remove(store, store_name_find(store, 1, "a2@contoso.com"));
+  store = reopen(store, accounts, 2);
+  assert_int_equal(store_agent_count(store), 3);
+  assert_ptr_equal(store_name_find(store, 1, "a3@contoso.com")->agent, store_agent_by_id(store, 1, ID_A));
+  assert_null(store_name_find(store, 1, "a2@contoso.com"));
+  assert_null(store_name_find(store, 1, "a@contoso.com"));
+  assert_non_null(store_name_find(store, 0, "a@contoso.com"));
+  store_close(store);
+}
+
 static void test_moves(void **state UNUSED)
 {
   struct store *store = reopen(NULL, accounts, 2);
@@ -420,6 +456,7 @@ int main(void)
       TEST(test_nothing_without_commit),
       TEST(test_event_ids),
       TEST(test_other_accounts_stay),
+      TEST(test_accounts_change),
       TEST(test_moves),
       TEST(test_gone_before_the_commit),
       TEST(test_second_instance),
