@@ -94,7 +94,7 @@ static void tell_capacity(const struct config_account *account)
   char text[512];
   snprintf(
       text, sizeof text,
-      "account %s: %d requests per 30 s keep up %lld Available agents at most; `presenced capacity --agents N` says "
+      "account %s: %d requests per 30 s refresh %lld Available agents at most; `presenced capacity --agents N` says "
       "more",
       account->id, account->requests_per_30_seconds, (long long)capacity.agents_most);
   say(true, text);
