@@ -349,7 +349,7 @@ void weather_end(struct sim *sim)
     world_start(sim);
   oracle_pass(sim);
   sim->offset_ms = 0;
-  sim_at(sim, &next_trouble, sim->steady_ms); /* so that the daemon looks at the clock now */
+  sim_at(sim, &next_trouble, sim->steady_ms);                     /* so that the daemon looks at the clock now */
   world_pass(sim, sim->config.request_timeout_ms + CLOCK_SECOND); /* the last answers of foul weather */
   resync(sim);
 }
