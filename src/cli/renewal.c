@@ -46,6 +46,7 @@ static void on_difference(void *context, enum config_effect effect, const char *
     snprintf(waits + length, WAITS_SIZE - length, "%s%s", length == 0 ? "" : ", ", text);
 }
 
+/* One line each time that something else is to wait, not with every look. */
 static void note_waits(struct renewal *renewal, const char *waits)
 {
   if (strcmp(renewal->waits, waits) == 0)
@@ -226,6 +227,7 @@ static bool take(
   return ok;
 }
 
+/* Takes it up, or says in log and status why not; dry runs are between us and who asks. */
 static bool try_to_take(
     struct renewal *renewal, bool dry_run, struct values *values, struct value **ret_answer, bool *ret_same,
     struct err *err)
@@ -265,6 +267,8 @@ bool renewal_run(
 
 /* ---- occasions */
 
+/* Nobody waits for an answer. Where nothing has changed, as after a save of some other part of the file, nothing is
+ * done: no generation, no deciding again. */
 static void on_config_change(void *context)
 {
   struct renewal *renewal = context;
@@ -295,6 +299,7 @@ static void on_time(void *context UNUSED) /* waking is all: a turn follows */
 {
 }
 
+/* By the steady clock, so that setting the clock neither ends nor prolongs it. */
 void renewal_turn(struct renewal *renewal)
 {
   if (renewal->handing_over && !renewal->stopped &&

@@ -23,6 +23,7 @@ static void PRINTF_LIKE(3, 4)
   comparison->on_difference(comparison->context, effect, text);
 }
 
+/* Two that are not given are the same. */
 static bool same_text(const char *a, const char *b)
 {
   return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
@@ -72,6 +73,7 @@ static const char *shown(const struct option *option, const void *field, char to
   return NULL;
 }
 
+/* left, right: the elements; of all fields, Domains alone are more than one. */
 static bool same_value(const struct option *option, const void *a, const void *b, const void *left, const void *right)
 {
   switch (option->type) {
@@ -129,6 +131,7 @@ static const struct config_account *find_account(const struct config *config, co
   return NULL;
 }
 
+/* In their order, which is that of their start. */
 static bool same_scripts(const struct config *now, const struct config *next)
 {
   bool same = now->script_count == next->script_count;
