@@ -16,6 +16,8 @@ struct reload {
   struct ruleset **previous; /* of the generation before; NULL entries at first */
   size_t previous_count;
   bool has_previous;
+  char **wanted; /* the files of the last load, where it failed: what mends it may be in any of them */
+  size_t wanted_count;
   uint32_t newest; /* generation number that was given last */
   uint64_t reloads, failures;
   char last_failure[sizeof(((struct err *)NULL)->text)];
@@ -35,6 +37,22 @@ static void free_all(struct ruleset **rulesets, size_t count)
   }
 }
 
+static void forget_wanted(struct reload *reload)
+{
+  for (size_t i = 0; i < reload->wanted_count; i++)
+    free(reload->wanted[i]);
+  free(reload->wanted);
+  reload->wanted = NULL;
+  reload->wanted_count = 0;
+}
+
+static void on_file(void *context, const char *path)
+{
+  struct reload *reload = context;
+  reload->wanted = must_realloc(reload->wanted, (reload->wanted_count + 1) * sizeof *reload->wanted);
+  reload->wanted[reload->wanted_count++] = must_strdup(path);
+}
+
 static void watch(struct reload *reload)
 {
   const char *paths[FILES_MAX];
@@ -44,6 +62,8 @@ static void watch(struct reload *reload)
     for (size_t f = 0; count < FILES_MAX && (path = ruleset_file_at(reload->site->rulesets[i], f)) != NULL; f++)
       paths[count++] = path;
   }
+  for (size_t i = 0; count < FILES_MAX && i < reload->wanted_count; i++)
+    paths[count++] = reload->wanted[i];
   struct err err = ERR_INIT;
   if (!files_watch(reload->files, paths, count, &err))
     log_warn("%s", err.text);
@@ -52,8 +72,9 @@ static void watch(struct reload *reload)
 static bool load_all(struct reload *reload, uint32_t generation, struct ruleset **fresh, struct err *err)
 {
   struct rules_limits limits = site_rules_limits(&reload->site->config);
+  forget_wanted(reload);
   for (size_t i = 0; i < account_count(reload); i++) {
-    fresh[i] = ruleset_load(reload->site->config.accounts[i].rules, &limits, generation, err);
+    fresh[i] = ruleset_load_noting(reload->site->config.accounts[i].rules, &limits, generation, on_file, reload, err);
     if (fresh[i] == NULL || !ruletests_pass(fresh[i], RULETESTS_CPU_MS, err))
       return false;
   }
@@ -89,6 +110,10 @@ static bool replace(
   uint32_t generation = reload->newest + 1;
   int max = reload->site->config.reload_max_changes;
   bool ok = load_all(reload, generation, fresh, err);
+  if (ok)
+    forget_wanted(reload);
+  else
+    watch(reload);
   if (ok) {
     struct value *differences = service_preview(reload->service, fresh, values, &differ);
     *ret_answer = reload_answer(generation, differ, differences, values);
@@ -187,6 +212,7 @@ void reload_free(struct reload *reload)
 {
   if (reload == NULL)
     return;
+  forget_wanted(reload);
   forget_previous(reload);
   files_free(reload->files);
   free(reload);

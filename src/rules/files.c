@@ -110,8 +110,9 @@ static bool same_file(const struct wanted *a, const struct wanted *b)
                                           : a->device == b->device && a->inode == b->inode;
 }
 
-/* Finds the file. The built-in ruleset stands in for a default.lua that is not there. */
-static bool locate(struct wanted *wanted, const char *name, const char *place, struct err *err)
+/* Finds the file. The built-in ruleset stands in for a default.lua that is not there. One that is not there is noted
+ * too: it may come. */
+static bool locate(struct ruleset *ruleset, struct wanted *wanted, const char *name, const char *place, struct err *err)
 {
   struct stat status;
   if (!resolve(wanted->parent, name, wanted->path))
@@ -126,9 +127,11 @@ static bool locate(struct wanted *wanted, const char *name, const char *place, s
     str_cut(wanted->path, sizeof wanted->path, built_in);
     return true;
   }
+  int reason = errno;
+  note_file(ruleset, wanted);
   return err_set(
       err, ERR_CONFIG, "%s: %.200s cannot be read: %s; check the path, which begins at this file's folder", place,
-      wanted->path, strerror(errno));
+      wanted->path, strerror(reason));
 }
 
 static bool enqueue(struct queue *queue, struct wanted *parent, const struct value *want, struct err *err)
@@ -140,7 +143,7 @@ static bool enqueue(struct queue *queue, struct wanted *parent, const struct val
   wanted->depth = parent->depth + 1;
   wanted->layer = value_get_number(want, "layer", 0);
   wanted->number = value_get_number(want, "number", 0);
-  bool known = false, ok = locate(wanted, name, place, err);
+  bool known = false, ok = locate(queue->ruleset, wanted, name, place, err);
   for (struct wanted *above = parent; ok && !wanted->is_codes && above != NULL; above = above->parent)
     if (same_file(above, wanted))
       ok = err_set(err, ERR_CONFIG, "%s: %.200s extends itself; remove it", place, wanted->path);

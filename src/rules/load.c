@@ -194,12 +194,22 @@ static struct ruleset *ruleset_new(const char *path, const struct rules_limits *
 
 struct ruleset *ruleset_load(const char *path, const struct rules_limits *limits, uint32_t generation, struct err *err)
 {
+  return ruleset_load_noting(path, limits, generation, NULL, NULL, err);
+}
+
+struct ruleset *ruleset_load_noting(
+    const char *path, const struct rules_limits *limits, uint32_t generation, rules_on_file *on_file, void *context,
+    struct err *err)
+{
   struct ruleset *ruleset = ruleset_new(path == NULL ? "default.lua" : path, limits, generation);
   ruleset->vm = vm_new(err);
   if (ruleset->vm != NULL)
     vm_set_pause(ruleset->vm, VM_PAUSE_MAX);
-  if (ruleset->vm == NULL || !load_modules(ruleset->vm, err) || !rules_read_files(ruleset, path, err) ||
-      !compile(ruleset, err)) {
+  bool ok = ruleset->vm != NULL && load_modules(ruleset->vm, err) && rules_read_files(ruleset, path, err) &&
+            compile(ruleset, err);
+  for (size_t i = 0; on_file != NULL && i < ruleset->file_count; i++)
+    on_file(context, ruleset->files[i].path);
+  if (!ok) {
     ruleset_free(ruleset);
     return NULL;
   }

@@ -31,6 +31,11 @@ struct rules_agent {
 /* path NULL: the built-in default ruleset, called "default.lua". Errors are ERR_CONFIG: "FILE:LINE: WHAT; REMEDY". */
 struct ruleset *ruleset_load(const char *path, const struct rules_limits *limits, uint32_t generation, struct err *err)
     MUST_CHECK;
+/* Likewise, and calls on_file for every file that it has read or looked for, also when that comes to nothing. */
+typedef void rules_on_file(void *context, const char *path);
+struct ruleset *ruleset_load_noting(
+    const char *path, const struct rules_limits *limits, uint32_t generation, rules_on_file *on_file, void *context,
+    struct err *err) MUST_CHECK;
 void ruleset_free(struct ruleset *ruleset); /* NULL is fine */
 
 const char *ruleset_name(const struct ruleset *ruleset);

@@ -87,6 +87,22 @@ def test_a_bad_edit_replaces_nothing(sim, start):
     assert rules.view()["last_failure"] == ""
 
 
+def test_what_mends_a_bad_edit_may_be_in_another_file(sim, start):
+    """The edit names a file that is not there, then one that is wrong: each repair is noticed by itself."""
+    rules = Rules(sim)
+    presenced = start(sim, READY)
+    shows(sim, AVAILABLE)
+    (sim.folder / "lib").mkdir()
+    rules.write('ruleset { extends = "lib/site.lua" }\n')
+    presenced.wait_for("the rules are not reloaded")
+    site = sim.folder / "lib" / "site.lua"
+    site.write_text(BROKEN)
+    presenced.wait_for("site.lua:2: ")
+    site.write_text(SECOND)
+    rules.generation(2)
+    shows(sim, BUSY)
+
+
 def test_sighup_and_reload(sim, start):
     rules = Rules(sim)
     presenced = start(sim, READY)
