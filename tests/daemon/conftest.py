@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-BIN = Path(os.environ.get("PRESENCED_BIN_DIR", ROOT / "build" / "release" / "bin"))
+BIN = Path(os.environ.get("PRESENCED_BIN_DIR", ROOT / "build" / "release" / "bin")).resolve()
 READY = 20  # seconds for a program to say that it is ready
 PATIENCE = 60  # seconds for anything else; generous, because a sanitized program on a busy machine is slow
 
