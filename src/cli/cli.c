@@ -64,6 +64,7 @@ const struct cli_command cli_commands[] = {
     {"status", "[--agents]", "what the running daemon does",
      WITH_CONFIG WITH_JSON "      --agents        one line per agent: what it shows and which rule said so\n",
      cli_status},
+    {"why", "UPN", "what an agent shows, who said so, and what Graph has confirmed", WITH_CONFIG WITH_JSON, cli_why},
     {"reload", "[--dry-run] [--rollback]", "has the running daemon look at config.xml and its rulesets again",
      WITH_CONFIG WITH_JSON "      --dry-run       only say what would change, in config.xml and by rule\n"
                            "      --rollback      run the rules of the generation before again, until a file changes\n"

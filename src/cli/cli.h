@@ -62,6 +62,7 @@ int cli_lookup(struct cli *cli);
 int cli_presence(struct cli *cli);
 int cli_script(struct cli *cli);
 int cli_status(struct cli *cli);
+int cli_why(struct cli *cli);
 int cli_reload(struct cli *cli);
 int cli_replay(struct cli *cli);
 int cli_resync(struct cli *cli);

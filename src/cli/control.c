@@ -63,6 +63,19 @@ static void answer_resync_all(
   resync(context, NULL, reply);
 }
 
+static void answer_agent(
+    void *context, const struct api_request *request UNUSED, const char *parameter, struct api_reply *reply)
+{
+  const struct control *control = context;
+  struct values values = {0};
+  struct value *agent = service_agent(control->parts.service, parameter, &values);
+  if (agent == NULL)
+    api_answer_problem(reply, 404, "Not Found", "no event has named this agent");
+  else
+    api_answer_json(reply, 200, agent);
+  values_release(&values);
+}
+
 static const struct value *field(const struct value *body, const char *name, struct api_reply *reply)
 {
   const struct value *value = value_get(body, name);
@@ -175,6 +188,7 @@ static void answer_decisions(
 static const struct api_route routes[] = {
     {"GET", "/v1/decisions", answer_decisions},
     {"GET", "/v1/status", answer_status},
+    {"GET", "/v1/agents/{name}", answer_agent},
     {"POST", "/v1/agents/{name}/resync", answer_resync},
     {"POST", "/v1/resync", answer_resync_all},
     {"POST", "/v1/rules/reload", answer_reload},

@@ -1,30 +1,10 @@
-/* status and resync: asked of the running daemon through its control socket. */
+/* status, reload and resync: asked of the running daemon. */
 #include "adapters/json.h"
+#include "cli/ask.h"
 #include "cli/control.h"
-#include "cli/site.h"
 
 #include <stdio.h>
 #include <string.h>
-
-enum { ANSWER_MAX = 256 * 1024 * 1024 };
-
-static bool ask(
-    struct cli *cli, const char *method, const char *target, struct buf *body, struct values *values,
-    struct value **ret_answer, struct err *err)
-{
-  struct site site;
-  if (!site_open(cli, SITE_STATE, &site, err))
-    return false;
-  char *path = site_control_path(&site.config);
-  int status = 0;
-  bool ok = control_ask(path, method, target, NULL, &status, body, err) &&
-            json_parse(site.json, buf_text(body), body->length, values, ret_answer, err);
-  if (ok && status != 200)
-    ok = err_set(err, ERR_INPUT, "%s", value_get_text(*ret_answer, "detail", "the daemon refuses"));
-  free(path);
-  site_close(&site);
-  return ok;
-}
 
 static void print_tally(const char *title, const struct value *list)
 {
@@ -211,10 +191,11 @@ int cli_status(struct cli *cli)
   struct value *status = NULL;
   struct buf body;
   struct err err = ERR_INIT;
-  buf_init(&body, ANSWER_MAX);
+  buf_init(&body, ASK_ANSWER_MAX);
   int exit_code = EXIT_DONE;
   /* A program gets everything. */
-  if (!ask(cli, "GET", with_agents || cli->json ? "/v1/status?agents" : "/v1/status", &body, &values, &status, &err))
+  if (!ask_daemon(
+          cli, "GET", with_agents || cli->json ? "/v1/status?agents" : "/v1/status", &body, &values, &status, &err))
     exit_code = cli_fail(&err);
   else if (cli->json)
     printf("%s\n", buf_text(&body));
@@ -251,11 +232,11 @@ int cli_reload(struct cli *cli)
   struct buf body;
   struct err err = ERR_INIT;
   int exit_code = EXIT_DONE;
-  buf_init(&body, ANSWER_MAX);
+  buf_init(&body, ASK_ANSWER_MAX);
   const char *target = dry_run    ? "/v1/rules/reload?dry_run"
                        : rollback ? "/v1/rules/reload?rollback"
                                   : "/v1/rules/reload";
-  if (!ask(cli, "POST", target, &body, &values, &answer, &err)) {
+  if (!ask_daemon(cli, "POST", target, &body, &values, &answer, &err)) {
     if (err.kind == ERR_INPUT)
       err.kind = ERR_CONFIG; /* the ruleset's fault */
     exit_code = cli_fail(&err);
@@ -285,7 +266,7 @@ int cli_resync(struct cli *cli)
   struct value *answer = NULL;
   struct buf body, target;
   struct err err = ERR_INIT;
-  buf_init(&body, ANSWER_MAX);
+  buf_init(&body, ASK_ANSWER_MAX);
   buf_init(&target, 4096);
   if (all) {
     buf_add_str(&target, "/v1/resync");
@@ -294,7 +275,7 @@ int cli_resync(struct cli *cli)
     buf_add_str(&target, "/resync");
   }
   int exit_code = EXIT_DONE;
-  if (ask(cli, "POST", buf_text(&target), &body, &values, &answer, &err)) {
+  if (ask_daemon(cli, "POST", buf_text(&target), &body, &values, &answer, &err)) {
     printf(
         "%.0f agent%s sent again\n", value_get_number(answer, "agents", 0),
         value_get_number(answer, "agents", 0) == 1 ? "" : "s");

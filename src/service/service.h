@@ -150,6 +150,9 @@ bool service_read_decisions(
     struct store *store, struct json *json, int64_t after, struct values *values, struct value **ret_list,
     struct err *err) MUST_CHECK;
 
+/* Likewise of one agent, by a name or its object id; NULL: there is no such agent. */
+struct value *service_agent(struct service *service, const char *name, struct values *values);
+
 /* One request past the engine, under the account's token, gate and budget: for one-shot commands and scripts. on_done
  * is called once; a 401 was then retried once already. Where there are agents, theirs go first, and half of the budget
  * is left to them. */

@@ -1,5 +1,6 @@
 /* Views: what the operator asks to see, as values. Instants are RFC 3339 texts. */
 #include "base/clock.h"
+#include "base/str.h"
 #include "service/internal.h"
 
 #include <string.h>
@@ -115,6 +116,8 @@ static struct value *view_contribution(
   put_text(values, view, "rule", answer_rule(answer));
   put_text(values, view, "place", answer_place(answer));
   put_number(values, view, "generation", answer->generation);
+  value_set(values, view, "waits_until", instant(values, c->pending_ms));
+  value_set(values, view, "silent", value_bool(values, c->silent));
   return view;
 }
 
@@ -128,6 +131,34 @@ static const struct contribution *latest(const struct agent *agent)
       latest = contribution;
   }
   return latest;
+}
+
+static struct value *view_slot(const struct slot *slot, int64_t now, struct values *values)
+{
+  if ((slot->presence == PRESENCE_NONE && !slot->unsure) || now >= slot->until_ms)
+    return value_nil(values);
+  struct value *view = value_map(values);
+  put_text(values, view, "presence", presence_str(slot->presence));
+  value_set(values, view, "since", instant(values, slot->set_ms));
+  value_set(values, view, "until", instant(values, slot->until_ms));
+  value_set(values, view, "unsure", value_bool(values, slot->unsure));
+  return view;
+}
+
+/* What Graph has, for all we know. */
+static struct value *view_confirmed(const struct confirmed *confirmed, int64_t now, struct values *values)
+{
+  const struct message_slot *message = &confirmed->message;
+  struct value *view = value_map(values), *text = value_nil(values);
+  if ((message->hash != 0 || message->unsure) && now < message->until_ms) {
+    text = value_map(values);
+    value_set(values, text, "until", instant(values, message->until_ms));
+    value_set(values, text, "unsure", value_bool(values, message->unsure));
+  }
+  value_set(values, view, "session", view_slot(&confirmed->session, now, values));
+  value_set(values, view, "preferred", view_slot(&confirmed->preferred, now, values));
+  value_set(values, view, "message", text);
+  return view;
 }
 
 static struct value *view_agent(const struct service *service, const struct agent *agent, struct values *values)
@@ -158,6 +189,9 @@ static struct value *view_agent(const struct service *service, const struct agen
   value_set(values, view, "anchored", value_bool(values, desired.anchored));
   if (agent->left_choice != AVAILABILITY_UNKNOWN)
     put_text(values, view, "left_to_their_choice", availability_str(agent->left_choice));
+  if (agent->trouble != NULL && agent->trouble->retry_ms > now)
+    value_set(values, view, "retry_at", instant(values, agent->trouble->retry_ms));
+  value_set(values, view, "graph", view_confirmed(&agent->confirmed, now, values));
   put_text(values, view, "message", desired.message);
   value_set(values, view, "until", instant(values, desired.winner == NULL ? 0 : desired.until_ms));
   const struct contribution *said = desired.winner != NULL ? desired.winner : latest(agent);
@@ -210,6 +244,23 @@ static struct value *view_agents(const struct service *service, struct values *v
     value_add(values, list, view_agent(service, sorted[i], values));
   free(sorted);
   return list;
+}
+
+struct value *service_agent(struct service *service, const char *name, struct values *values)
+{
+  char folded[EVENT_AGENT_SIZE];
+  if (!str_copy(folded, sizeof folded, name))
+    return NULL;
+  str_trim(str_lower(folded));
+  for (int account = AGENT_NO_ACCOUNT; account < (int)service->setup.config->account_count; account++) {
+    const struct agent_name *found = store_name_find(service->setup.store, account, folded);
+    const struct agent *agent = found != NULL         ? found->agent
+                                : str_is_guid(folded) ? store_agent_by_id(service->setup.store, account, folded)
+                                                      : NULL;
+    if (agent != NULL)
+      return view_agent(service, agent, values);
+  }
+  return NULL;
 }
 
 /* What a change of the accounts could not clear in time. */
