@@ -98,26 +98,38 @@ void files_free(struct files *files)
   free(files);
 }
 
+static bool add(struct files *files, const char *path)
+{
+  char *folder = must_strdup(path);
+  char *slash = strrchr(folder, '/');
+  const char *name = slash == NULL ? path : path + (slash - folder) + 1;
+  if (slash != NULL)
+    slash[slash == folder] = '\0';
+  int watch = inotify_add_watch(
+      files->fd, slash == NULL ? "." : folder, IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE);
+  int reason = errno;
+  free(folder);
+  if (watch >= 0)
+    files->watched[files->count++] = (struct watched){watch, must_strdup(name)};
+  errno = reason;
+  return watch >= 0;
+}
+
 bool files_watch(struct files *files, const char *const *paths, size_t count, struct err *err)
 {
   bool ok = true;
   struct watched *old = files->watched;
   size_t old_count = files->count;
-  files->watched = must_alloc(count * sizeof *files->watched);
+  files->watched = must_alloc(2 * count * sizeof *files->watched);
   files->count = 0;
   for (size_t i = 0; i < count; i++) {
-    char *folder = must_strdup(paths[i]);
-    char *slash = strrchr(folder, '/');
-    const char *name = slash == NULL ? paths[i] : paths[i] + (slash - folder) + 1;
-    if (slash != NULL)
-      slash[slash == folder] = '\0';
-    int watch = inotify_add_watch(
-        files->fd, slash == NULL ? "." : folder, IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE);
-    if (watch >= 0)
-      files->watched[files->count++] = (struct watched){watch, must_strdup(name)};
-    else
+    if (!add(files, paths[i]))
       ok = err_set(err, ERR_CONFIG, "%s: its folder cannot be watched: %s; reload by hand", paths[i], strerror(errno));
-    free(folder);
+    /* What a link leads to is edited where it is. */
+    char *target = realpath(paths[i], NULL);
+    if (target != NULL && strcmp(target, paths[i]) != 0 && !add(files, target))
+      ok = err_set(err, ERR_CONFIG, "%s: its folder cannot be watched: %s; reload by hand", target, strerror(errno));
+    free(target);
   }
   forget(files, old, old_count);
   return ok;

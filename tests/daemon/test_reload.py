@@ -103,6 +103,25 @@ def test_what_mends_a_bad_edit_may_be_in_another_file(sim, start):
     shows(sim, BUSY)
 
 
+def test_a_link(sim, start, tmp_path):
+    """The ruleset is a link: its target is edited where it is, then the link leads elsewhere."""
+    rules = Rules(sim)
+    for name, text in (("a.lua", FIRST), ("b.lua", FIRST)):
+        (tmp_path / name).write_text(text)
+    rules.path.unlink()
+    rules.path.symlink_to(tmp_path / "a.lua")
+    start(sim, READY)
+    shows(sim, AVAILABLE)
+    (tmp_path / "a.lua").write_text(SECOND)
+    rules.generation(2)
+    shows(sim, BUSY)
+    other = rules.path.with_suffix(".new")
+    other.symlink_to(tmp_path / "b.lua")
+    os.rename(other, rules.path)
+    rules.generation(3)
+    shows(sim, AVAILABLE)
+
+
 def test_sighup_and_reload(sim, start):
     rules = Rules(sim)
     presenced = start(sim, READY)
