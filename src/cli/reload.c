@@ -62,6 +62,11 @@ static void watch(struct reload *reload)
     for (size_t f = 0; count < FILES_MAX && (path = ruleset_file_at(reload->site->rulesets[i], f)) != NULL; f++)
       paths[count++] = path;
   }
+  for (size_t i = 0; i < account_count(reload) && reload->site->config.shadow != NULL; i++) {
+    const char *path;
+    for (size_t f = 0; count < FILES_MAX && (path = ruleset_file_at(reload->site->shadows[i], f)) != NULL; f++)
+      paths[count++] = path;
+  }
   for (size_t i = 0; count < FILES_MAX && i < reload->wanted_count; i++)
     paths[count++] = reload->wanted[i];
   struct err err = ERR_INIT;
@@ -88,6 +93,25 @@ struct value *reload_answer(uint32_t generation, size_t differ, struct value *di
   value_set(values, answer, "agents_differ", value_number(values, (double)differ));
   value_set(values, answer, "differences", differences);
   return answer;
+}
+
+/* The shadow is reported and never published: one that is wrong is said, and the one before runs on beside. */
+static void reload_shadows(struct reload *reload, uint32_t generation)
+{
+  const char *path = reload->site->config.shadow;
+  struct rules_limits limits = site_rules_limits(&reload->site->config);
+  for (size_t i = 0; path != NULL && i < account_count(reload); i++) {
+    struct err err = ERR_INIT;
+    struct ruleset *fresh = ruleset_load(path, &limits, generation, &err);
+    if (fresh == NULL) {
+      log_warn("the shadow is not reloaded: %s", err.text);
+      return;
+    }
+    ruleset_free(reload->site->shadows[i]);
+    reload->site->shadows[i] = fresh;
+  }
+  if (path != NULL)
+    service_shadow_changed(reload->service);
 }
 
 static void exchange(struct reload *reload, struct ruleset **with)
@@ -128,6 +152,7 @@ static bool replace(
     free_all(reload->previous, count);
     memcpy(reload->previous, fresh, count * sizeof *fresh);
     memset(fresh, 0, count * sizeof *fresh);
+    reload_shadows(reload, generation);
     exchange(reload, reload->previous);
     reload->has_previous = true;
     reload->newest = generation;

@@ -163,6 +163,12 @@ struct value *service_preview(
 
 /* ---- the shadow */
 
+void service_shadow_changed(struct service *service)
+{
+  service->shadow_same = service->shadow_different = service->shadow_errors = 0;
+  tally_release(&service->shadow_differences);
+}
+
 void change_ask_shadow(
     struct service *service, const struct agent *agent, const struct event *event, int64_t since_ms, int64_t moment_ms,
     const struct rules_agent *seen)

@@ -85,6 +85,8 @@ size_t service_would_clear(struct service *service, const struct config *next);
  * gate. before: the old configuration, wherever it stands now; it and its secrets may go when this returns. */
 void service_configure(
     struct service *service, const struct service_setup *setup, const struct config *before, uint32_t generation);
+/* Likewise of setup.shadows: what differs is counted from now on. */
+void service_shadow_changed(struct service *service);
 /* What such a change would do, by rule: a list of {what=, count=}, most frequent first; *ret_differ: how many agents.
  * Takes as long as all agents take; changes nothing. An account whose ruleset is NULL is left out. */
 struct value *service_preview(

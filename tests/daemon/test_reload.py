@@ -168,13 +168,22 @@ def test_too_many_changes(sim, start):
 def test_shadow(sim, start):
     (sim.folder / "shadow.lua").write_text(SECOND)
     rules = Rules(sim, attributes='Shadow="shadow.lua"')
-    start(sim, READY, {**READY, "state": "LoggedOff"}).wait_for("runs")
+    presenced = start(sim, READY, {**READY, "state": "LoggedOff"})
+    presenced.wait_for("runs")
     wait_until(lambda: rules.ask("status", "--json").json()["shadow"]["same"] == 1, "both are compared")
     shadow = rules.ask("status", "--json").json()["shadow"]
     assert shadow["different"] == 1
     assert shadow["differences"] == [
         {"what": "states.Ready -> states.Ready: session.available 12h -> preferred.busy 12h", "count": 1}]
     assert sim.counters()["actions"]["setUserPreferredPresence"] == 0
+    # It is reloaded like the rules, and counts anew; one that is wrong leaves it as it was.
+    (sim.folder / "shadow.lua").write_text(FIRST)
+    rules.generation(2)
+    wait_until(lambda: rules.ask("status", "--json").json()["shadow"]["same"] == 1, "what was said is compared again")
+    assert rules.ask("status", "--json").json()["shadow"]["differences"] == []
+    (sim.folder / "shadow.lua").write_text(BROKEN)
+    presenced.wait_for("the shadow is not reloaded: shadow.lua:2")
+    rules.generation(3)
 
 
 class Control(http.client.HTTPConnection):
