@@ -12,8 +12,8 @@ struct files;
 /* on_change is called once the watched files have been quiet for a moment after a change. */
 struct files *files_new(struct loop *loop, void (*on_change)(void *context), void *context, struct err *err) MUST_CHECK;
 void files_free(struct files *files); /* NULL is fine */
-/* Watches these files, what they link to, and no others any more. A folder that cannot be watched is an error (ERR_CONFIG); the others
- * are. */
+/* Watches these files, what they link to, and no others any more. A folder that cannot be watched is an error
+ * (ERR_CONFIG); the others are. */
 bool files_watch(struct files *files, const char *const *paths, size_t count, struct err *err) MUST_CHECK;
 
 #endif

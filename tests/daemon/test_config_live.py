@@ -486,10 +486,10 @@ def test_events_meanwhile_are_not_lost(held):
 
 def test_a_change_that_is_taken_back_meanwhile(held):
     first, second, site, presenced, fabrikam = held
-    second.faults()
     site.accounts["fabrikam.com"] = fabrikam
     site.save()
     presenced.wait_for("config.xml is as it was")
+    second.faults()
     site.ask("resync", EVE)
     shows(second, AVAILABLE, EVE)
     assert "until" not in site.status()["config"] and site.status()["config"]["taken_up"] == 0
