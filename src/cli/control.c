@@ -5,6 +5,7 @@
 #include "api/api.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "cli/metrics.h"
 #include "cli/policies.h"
 #include "cli/renewal.h"
 
@@ -24,16 +25,30 @@ struct control {
   uid_t uid;
 };
 
+static struct value *view(const struct control *control, bool with_agents, struct values *values)
+{
+  struct value *status = service_status(control->parts.service, with_agents, values);
+  value_set(values, status, "config", renewal_view(control->parts.renewal, values));
+  value_set(values, status, "rules", renewal_rules_view(control->parts.renewal, values));
+  value_set(values, status, "scripts", policies_view(control->parts.policies, values));
+  return status;
+}
+
+static void answer_metrics(
+    void *context, const struct api_request *request UNUSED, const char *parameter UNUSED, struct api_reply *reply)
+{
+  struct values values = {0};
+  metrics_write(view(context, false, &values), &reply->body);
+  reply->status = 200;
+  reply->content_type = METRICS_CONTENT_TYPE;
+  values_release(&values);
+}
+
 static void answer_status(
     void *context, const struct api_request *request, const char *parameter UNUSED, struct api_reply *reply)
 {
-  const struct control *control = context;
   struct values values = {0};
-  struct value *status = service_status(control->parts.service, api_query_flag(request, "agents"), &values);
-  value_set(&values, status, "config", renewal_view(control->parts.renewal, &values));
-  value_set(&values, status, "rules", renewal_rules_view(control->parts.renewal, &values));
-  value_set(&values, status, "scripts", policies_view(control->parts.policies, &values));
-  api_answer_json(reply, 200, status);
+  api_answer_json(reply, 200, view(context, api_query_flag(request, "agents"), &values));
   values_release(&values);
 }
 
@@ -186,6 +201,7 @@ static void answer_decisions(
 }
 
 static const struct api_route routes[] = {
+    {"GET", "/metrics", answer_metrics},
     {"GET", "/v1/decisions", answer_decisions},
     {"GET", "/v1/status", answer_status},
     {"GET", "/v1/agents/{name}", answer_agent},

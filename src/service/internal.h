@@ -93,7 +93,7 @@ struct app {
   int64_t outage_since_ms;
   uint64_t accepted; /* replies that prove the token: anything but 401 */
   /* figures */
-  uint64_t requests[GRAPH_OPERATION_KINDS], outcomes[OUTCOME_UNKNOWN + 1];
+  uint64_t requests[GRAPH_OPERATION_KINDS], answered[GRAPH_OPERATION_KINDS][OUTCOME_UNKNOWN + 1];
   int64_t throttled_ms;
   int64_t trouble_logged_ms;
   uint64_t trouble_count;

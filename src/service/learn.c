@@ -104,7 +104,7 @@ static void learn_outage(struct app *app, bool failed, int64_t now)
 
 void app_learn(struct app *app, const struct request *request, const struct outcome *outcome, int64_t now)
 {
-  app->outcomes[outcome->kind]++;
+  app->answered[request->operation.kind][outcome->kind]++;
   bool passing = outcome->kind == OUTCOME_TRY_LATER || outcome->kind == OUTCOME_UNKNOWN;
   if (outcome->kind == OUTCOME_THROTTLED || (passing && outcome->retry_after_ms >= 0))
     close_gate(app, request->operation.kind, outcome, now);

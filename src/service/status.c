@@ -65,6 +65,29 @@ static void view_budget(const struct service *service, const struct app *app, st
   value_set(values, view, "outage_since", instant(values, app->outage_since_ms));
 }
 
+/* How many went out, what came of them, and both together. */
+static void view_requests(const struct app *app, struct values *values, struct value *view)
+{
+  struct value *requests = value_map(values), *outcomes = value_map(values), *answered = value_map(values);
+  uint64_t sums[OUTCOME_UNKNOWN + 1] = {0};
+  for (size_t i = 0; i < GRAPH_OPERATION_KINDS; i++) {
+    const char *operation = graph_operation_str((enum graph_operation_kind)i);
+    struct value *of_operation = value_map(values);
+    put_number(values, requests, operation, (double)app->requests[i]);
+    for (size_t kind = 0; kind < COUNT_OF(sums); kind++) {
+      sums[kind] += app->answered[i][kind];
+      if (app->answered[i][kind] > 0)
+        put_number(values, of_operation, outcome_kind_str((enum outcome_kind)kind), (double)app->answered[i][kind]);
+    }
+    value_set(values, answered, operation, of_operation);
+  }
+  for (size_t kind = 0; kind < COUNT_OF(sums); kind++)
+    put_number(values, outcomes, outcome_kind_str((enum outcome_kind)kind), (double)sums[kind]);
+  value_set(values, view, "requests", requests);
+  value_set(values, view, "outcomes", outcomes);
+  value_set(values, view, "answered", answered);
+}
+
 static struct value *view_account(const struct service *service, size_t index, struct values *values)
 {
   const struct config_account *account = &service->setup.config->accounts[index];
@@ -85,13 +108,7 @@ static struct value *view_account(const struct service *service, size_t index, s
   put_number(values, view, "in_flight", (double)app->in_flight);
   view_budget(service, app, values, view);
   put_number(values, view, "throttled_seconds", (double)app->throttled_ms / 1000);
-  struct value *requests = value_map(values), *outcomes = value_map(values);
-  for (size_t i = 0; i < COUNT_OF(app->requests); i++)
-    put_number(values, requests, graph_operation_str((enum graph_operation_kind)i), (double)app->requests[i]);
-  for (size_t i = 0; i < COUNT_OF(app->outcomes); i++)
-    put_number(values, outcomes, outcome_kind_str((enum outcome_kind)i), (double)app->outcomes[i]);
-  value_set(values, view, "requests", requests);
-  value_set(values, view, "outcomes", outcomes);
+  view_requests(app, values, view);
   return view;
 }
 

@@ -1,0 +1,114 @@
+#include "cli/metrics.h"
+
+#include <string.h>
+
+static void begin(struct buf *to, const char *name, const char *type, const char *help)
+{
+  buf_addf(to, "# HELP presenced_%s %s\n# TYPE presenced_%s %s\n", name, help, name, type);
+}
+
+/* A label's value: backslash, quote and line feed are escaped. */
+static void add_label(struct buf *to, const char *separator, const char *name, const char *value)
+{
+  buf_addf(to, "%s%s=\"", separator, name);
+  for (; *value != '\0'; value++) {
+    if (*value == '\n')
+      buf_add_str(to, "\\n");
+    else
+      buf_addf(to, "%s%c", *value == '"' || *value == '\\' ? "\\" : "", *value);
+  }
+  buf_add_str(to, "\"");
+}
+
+static void add_one(struct buf *to, const char *metric, const char *label, const char *value, double number)
+{
+  buf_addf(to, "presenced_%s", metric);
+  if (label != NULL) {
+    add_label(to, "{", label, value);
+    buf_add_str(to, "}");
+  }
+  buf_addf(to, " %.15g\n", number);
+}
+
+/* One line for each member of a map. */
+static void add_each(struct buf *to, const char *metric, const char *label, const struct value *map)
+{
+  for (size_t i = 0; value_is(map, VALUE_MAP) && i < value_count(map); i++)
+    add_one(to, metric, label, map->u.table.keys[i], map->u.table.items[i]->u.number);
+}
+
+static void write_requests(const struct value *accounts, struct buf *to)
+{
+  begin(to, "graph_requests_total", "counter", "Requests that were answered, or given up, by operation and outcome.");
+  for (size_t i = 0; i < value_count(accounts); i++) {
+    const struct value *account = value_at(accounts, i), *answered = value_get(account, "answered");
+    for (size_t j = 0; value_is(answered, VALUE_MAP) && j < value_count(answered); j++) {
+      const struct value *outcomes = answered->u.table.items[j];
+      for (size_t k = 0; value_is(outcomes, VALUE_MAP) && k < value_count(outcomes); k++) {
+        buf_add_str(to, "presenced_graph_requests_total");
+        add_label(to, "{", "account", value_get_text(account, "account", ""));
+        add_label(to, ",", "operation", answered->u.table.keys[j]);
+        add_label(to, ",", "outcome", outcomes->u.table.keys[k]);
+        buf_addf(to, "} %.15g\n", outcomes->u.table.items[k]->u.number);
+      }
+    }
+  }
+}
+
+static void write_of_accounts(
+    const struct value *accounts, const char *metric, const char *type, const char *help, const char *member,
+    struct buf *to)
+{
+  begin(to, metric, type, help);
+  for (size_t i = 0; i < value_count(accounts); i++)
+    add_one(
+        to, metric, "account", value_get_text(value_at(accounts, i), "account", ""),
+        value_get_number(value_at(accounts, i), member, 0));
+}
+
+static void write_of_scripts(
+    const struct value *scripts, const char *metric, const char *type, const char *help, const char *member,
+    struct buf *to)
+{
+  begin(to, metric, type, help);
+  for (size_t i = 0; i < value_count(scripts); i++)
+    add_one(
+        to, metric, "script", value_get_text(value_at(scripts, i), "file", ""),
+        value_get_number(value_at(scripts, i), member, 0));
+}
+
+void metrics_write(const struct value *status, struct buf *to)
+{
+  const struct value *accounts = value_get(status, "accounts"), *rules = value_get(status, "rules");
+  const struct value *scripts = value_get(status, "scripts");
+  begin(to, "events_total", "counter", "What became of events, and of the decisions that follow from them.");
+  add_each(to, "events_total", "outcome", value_get(status, "events"));
+  begin(to, "agents", "gauge", "Agents by where they stand in the schedule.");
+  add_each(to, "agents", "phase", value_get(status, "phases"));
+  write_requests(accounts, to);
+  write_of_accounts(
+      accounts, "graph_throttled_seconds_total", "counter", "Time for which Graph has asked for a pause.",
+      "throttled_seconds", to);
+  write_of_accounts(
+      accounts, "graph_requests_allowed", "gauge", "Presence requests in 30 seconds, as throttling leaves them.",
+      "requests_allowed_now", to);
+  begin(to, "rules_generation", "gauge", "Number of the rules that run.");
+  add_one(to, "rules_generation", NULL, NULL, value_get_number(rules, "generation", 0));
+  begin(to, "rules_reloads_total", "counter", "Reloads of the rules.");
+  add_one(to, "rules_reloads_total", "result", "ok", value_get_number(rules, "reloads", 0));
+  add_one(to, "rules_reloads_total", "result", "refused", value_get_number(rules, "failures", 0));
+  begin(
+      to, "script_running", "gauge",
+      "1 while a policy script runs, 0 while it waits to be started again or has ended.");
+  for (size_t i = 0; i < value_count(scripts); i++)
+    add_one(
+        to, "script_running", "script", value_get_text(value_at(scripts, i), "file", ""),
+        strcmp(value_get_text(value_at(scripts, i), "state", ""), "runs") == 0);
+  write_of_scripts(
+      scripts, "script_failures_total", "counter", "How often a policy script was stopped because it failed.",
+      "failures", to);
+  write_of_scripts(scripts, "script_starts_total", "counter", "How often a policy script was started.", "starts", to);
+  write_of_scripts(
+      scripts, "script_dropped_total", "counter", "Decisions and outcomes that a policy script was too slow for.",
+      "dropped", to);
+}
