@@ -37,6 +37,18 @@ static void add_each(struct buf *to, const char *metric, const char *label, cons
     add_one(to, metric, label, map->u.table.keys[i], map->u.table.items[i]->u.number);
 }
 
+/* Each event has one of these outcomes, so that their sum is the number of events; what else `status` counts of events
+ * is said of accepted ones besides. */
+static void write_events(const struct value *events, struct buf *to)
+{
+  static const char *const outcomes[] = {"accepted", "duplicate", "stale", "refused"};
+  begin(to, "events_total", "counter", "What became of events.");
+  for (size_t i = 0; i < COUNT_OF(outcomes); i++)
+    add_one(to, "events_total", "outcome", outcomes[i], value_get_number(events, outcomes[i], 0));
+  begin(to, "rule_errors_total", "counter", "Rules that raised an error, and were answered by on_error.");
+  add_one(to, "rule_errors_total", NULL, NULL, value_get_number(events, "rule_errors", 0));
+}
+
 static void write_requests(const struct value *accounts, struct buf *to)
 {
   begin(to, "graph_requests_total", "counter", "Requests that were answered, or given up, by operation and outcome.");
@@ -81,8 +93,7 @@ void metrics_write(const struct value *status, struct buf *to)
 {
   const struct value *accounts = value_get(status, "accounts"), *rules = value_get(status, "rules");
   const struct value *scripts = value_get(status, "scripts");
-  begin(to, "events_total", "counter", "What became of events, and of the decisions that follow from them.");
-  add_each(to, "events_total", "outcome", value_get(status, "events"));
+  write_events(value_get(status, "events"), to);
   begin(to, "agents", "gauge", "Agents by where they stand in the schedule.");
   add_each(to, "agents", "phase", value_get(status, "phases"));
   write_requests(accounts, to);

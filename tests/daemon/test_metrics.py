@@ -54,6 +54,8 @@ def test_metrics(sim, make_presenced):
     found = metrics(sim)
     assert found['presenced_events_total{outcome="accepted"}'] == 1
     assert found['presenced_events_total{outcome="refused"}'] == 1
+    assert sum(value for name, value in found.items() if name.startswith("presenced_events_total{")) == 2
+    assert found['presenced_rule_errors_total'] == 0
     assert found['presenced_rules_generation'] == 1
     assert found['presenced_rules_reloads_total{result="refused"}'] == 1
     assert found['presenced_graph_requests_allowed{account="contoso.com"}'] == 1500
