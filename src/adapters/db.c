@@ -23,7 +23,7 @@ static bool fail(struct db *db, struct err *err)
     int code;
     const char *what;
   } known[] = {
-      {SQLITE_FULL, "the disk is full; make room and start again: what was acknowledged is safe"},
+      {SQLITE_FULL, "the disk is full; make room: what was acknowledged is safe"},
       {SQLITE_READONLY, "the state file cannot be written; make it and its folder writable for this user"},
       {SQLITE_CANTOPEN, "the state file cannot be opened; make its folder exist and writable for this user"},
       {SQLITE_PERM, "no permission; make the state file and its folder writable for this user"},
@@ -31,7 +31,7 @@ static bool fail(struct db *db, struct err *err)
       {SQLITE_CORRUPT, "the state file is damaged; move it away: agents' states come back with their next events"},
       {SQLITE_BUSY, "another presenced uses this state file; stop it, or set State to another path"},
       {SQLITE_LOCKED, "another presenced uses this state file; stop it, or set State to another path"},
-      {SQLITE_IOERR, "the disk failed; look at the system's log, and start again"},
+      {SQLITE_IOERR, "the disk failed; look at the system's log"},
   };
   int code = sqlite3_extended_errcode(db->sqlite);
   for (size_t i = 0; i < COUNT_OF(known); i++)
@@ -102,6 +102,17 @@ void db_close(struct db *db)
 bool db_exec(struct db *db, const char *sql, struct err *err)
 {
   return sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL) == SQLITE_OK || fail(db, err);
+}
+
+bool db_is_there(struct db *db, struct err *err)
+{
+  int moved = 0; /* left alone by a disk that cannot tell */
+  (void)sqlite3_file_control(db->sqlite, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+  return moved == 0 || err_set(
+                           err, ERR_STORE,
+                           "%s: moved or deleted while it was in use; a new state file is begun, and agents' states "
+                           "come back with their next events",
+                           db->path);
 }
 
 int64_t db_changes(struct db *db)

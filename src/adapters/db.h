@@ -20,6 +20,8 @@ void db_close(struct db *db); /* NULL is fine; every statement is freed before *
 
 /* Statements without parameters or rows, separated by semicolons. */
 bool db_exec(struct db *db, const char *sql, struct err *err) MUST_CHECK;
+/* False: the file is not under its path any more, or another one is. */
+bool db_is_there(struct db *db, struct err *err) MUST_CHECK;
 int64_t db_last_row_id(struct db *db);
 int64_t db_changes(struct db *db); /* rows that the last statement changed */
 

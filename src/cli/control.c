@@ -4,6 +4,7 @@
 #include "adapters/json.h"
 #include "api/api.h"
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/str.h"
 #include "cli/metrics.h"
 #include "cli/policies.h"
@@ -20,14 +21,42 @@ enum { MAX_HEADER = 8 * 1024, MAX_BODY = 64 * 1024 };
 #define CLIENT_TIMEOUT_MS (60 * CLOCK_SECOND)
 
 struct control {
+  struct loop *loop;
   struct http_server *server;
   struct control_parts parts;
   uid_t uid;
+  struct list_node held; /* of struct held */
 };
 
+/* The answer to what changed something: it waits for the commit. */
+struct held {
+  struct list_node link;
+  struct http_call *call;
+  struct api_reply reply;
+};
+
+static struct value *state_view(const struct state_health *state, struct values *values)
+{
+  struct value *view = value_map(values);
+  char since[CLOCK_TEXT_SIZE];
+  bool failed = state->failure.kind != ERR_NONE;
+  value_set(values, view, "failed", value_bool(values, failed));
+  value_set(values, view, "failures", value_number(values, (double)state->failures));
+  if (failed) {
+    value_set(values, view, "failure", value_string(values, state->failure.text));
+    value_set(values, view, "since", value_string(values, clock_rfc3339(state->since_ms, since)));
+  }
+  return view;
+}
+
+/* While the state file fails, that is all there is to say. */
 static struct value *view(const struct control *control, bool with_agents, struct values *values)
 {
-  struct value *status = service_status(control->parts.service, with_agents, values);
+  bool runs = control->parts.service != NULL;
+  struct value *status = runs ? service_status(control->parts.service, with_agents, values) : value_map(values);
+  value_set(values, status, "state", state_view(control->parts.state, values));
+  if (!runs)
+    return status;
   value_set(values, status, "config", renewal_view(control->parts.renewal, values));
   value_set(values, status, "rules", renewal_rules_view(control->parts.renewal, values));
   value_set(values, status, "scripts", policies_view(control->parts.policies, values));
@@ -212,21 +241,72 @@ static const struct api_route routes[] = {
     {"DELETE", "/v1/agents/{name}/override", answer_release},
 };
 
+static void send_answer(struct http_call *call, struct api_reply *reply)
+{
+  const char *headers[] = {"Content-Type", reply->content_type, NULL};
+  http_call_answer(call, reply->status, headers, buf_text(&reply->body), reply->body.length);
+  buf_release(&reply->body);
+}
+
+static void refuse(const struct control *control, struct api_reply *reply)
+{
+  buf_release(&reply->body);
+  api_answer_problem(reply, 503, "Service Unavailable", control->parts.state->failure.text);
+}
+
+/* What can be answered without an engine. */
+static bool is_about_state(const struct api_request *request)
+{
+  return strcmp(request->method, "GET") == 0 &&
+         (strcmp(request->path, "/metrics") == 0 || strcmp(request->path, "/v1/status") == 0);
+}
+
 static void on_request(void *context, const struct http_server_request *http)
 {
+  struct control *control = context;
   struct api_request request = {http->method, http->path, http->query, http->body, http->body_length};
   struct api_reply reply;
-  api_dispatch(routes, COUNT_OF(routes), context, &request, &reply);
-  const char *headers[] = {"Content-Type", reply.content_type, NULL};
-  http_call_answer(http->call, reply.status, headers, buf_text(&reply.body), reply.body.length);
-  buf_release(&reply.body);
+  bool failed = control->parts.service == NULL && !is_about_state(&request);
+  if (failed) {
+    buf_init(&reply.body, API_REPLY_MAX);
+    refuse(control, &reply);
+  } else {
+    api_dispatch(routes, COUNT_OF(routes), context, &request, &reply);
+  }
+  if (failed || strcmp(http->method, "GET") == 0) {
+    send_answer(http->call, &reply);
+    return;
+  }
+  struct held *held = must_alloc(sizeof *held);
+  *held = (struct held){.call = http->call, .reply = reply};
+  list_add_tail(&control->held, &held->link);
+  loop_again(control->loop);
+}
+
+void control_set_parts(struct control *control, const struct control_parts *parts)
+{
+  control->parts = *parts;
+}
+
+void control_turn(struct control *control)
+{
+  while (!list_empty(&control->held)) {
+    struct held *held = LIST_ENTRY(list_first(&control->held), struct held, link);
+    if (control->parts.service == NULL)
+      refuse(control, &held->reply);
+    send_answer(held->call, &held->reply);
+    list_remove(&held->link);
+    free(held);
+  }
 }
 
 struct control *control_open(struct loop *loop, const char *path, const struct control_parts *parts, struct err *err)
 {
   struct control *control = must_alloc(sizeof *control);
+  control->loop = loop;
   control->parts = *parts;
   control->uid = geteuid();
+  list_init(&control->held);
   struct http_server_options options = {
       .max_header = MAX_HEADER, .max_body = MAX_BODY, .timeout_ms = SERVER_TIMEOUT_MS, .only_uid = &control->uid};
   control->server = http_server_new(loop, &options, on_request, control);
@@ -240,6 +320,12 @@ void control_close(struct control *control)
 {
   if (control == NULL)
     return;
+  while (!list_empty(&control->held)) { /* its call goes with the server */
+    struct held *held = LIST_ENTRY(list_first(&control->held), struct held, link);
+    buf_release(&held->reply.body);
+    list_remove(&held->link);
+    free(held);
+  }
   http_server_free(control->server);
   free(control);
 }

@@ -12,9 +12,17 @@ struct control;
 struct renewal;
 struct policies;
 
+/* How the state file fares. */
+struct state_health {
+  struct err failure; /* ERR_NONE: it is well */
+  int64_t since_ms;   /* of the failure */
+  uint64_t failures;  /* since the start */
+};
+
 /* What it asks; all borrowed. */
 struct control_parts {
-  struct service *service;
+  const struct state_health *state;
+  struct service *service; /* NULL, like the rest: the state file has failed, and there is nothing to ask */
   struct store *store;
   struct renewal *renewal;
   struct policies *policies;
@@ -24,6 +32,10 @@ struct control_parts {
 struct control *control_open(struct loop *loop, const char *path, const struct control_parts *parts, struct err *err)
     MUST_CHECK;
 void control_close(struct control *control); /* NULL is fine */
+/* Others from now on. */
+void control_set_parts(struct control *control, const struct control_parts *parts);
+/* Once a turn: what was asked for is durable, and is answered; or the state file has failed, and that is the answer. */
+void control_turn(struct control *control);
 
 /* The client's side: one call, the whole answer. Waits, on a loop of its own: not for the daemon. ERR_NET when no
  * daemon answers. */

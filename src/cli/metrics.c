@@ -89,8 +89,21 @@ static void write_of_scripts(
         value_get_number(value_at(scripts, i), member, 0));
 }
 
+static void write_state(const struct value *state, struct buf *to)
+{
+  begin(
+      to, "state_failed", "gauge",
+      "1 while the state file cannot be written: no event is taken, nothing is sent; no other metrics are there.");
+  add_one(to, "state_failed", NULL, NULL, value_get_bool(state, "failed", false));
+  begin(to, "state_failures_total", "counter", "How often the state file has failed.");
+  add_one(to, "state_failures_total", NULL, NULL, value_get_number(state, "failures", 0));
+}
+
 void metrics_write(const struct value *status, struct buf *to)
 {
+  write_state(value_get(status, "state"), to);
+  if (value_get(status, "accounts") == NULL)
+    return;
   const struct value *accounts = value_get(status, "accounts"), *rules = value_get(status, "rules");
   const struct value *scripts = value_get(status, "scripts");
   write_events(value_get(status, "events"), to);

@@ -229,7 +229,7 @@ struct reload *reload_new(const struct reload_parts *parts, struct err *err)
     free(reload);
     return NULL;
   }
-  reload_site_changed(reload, 1);
+  reload_site_changed(reload, ruleset_generation(reload->site->rulesets[0]));
   return reload;
 }
 

@@ -204,6 +204,11 @@ static bool load(struct replay *replay, bool with_old, const char *old, const ch
   return replay->loop != NULL;
 }
 
+static void on_turn(void *context)
+{
+  source_saved(context); /* nothing of it ever comes again */
+}
+
 static bool play(struct replay *replay, const char *events, struct err *err)
 {
   struct source_options options = {.path = events};
@@ -211,7 +216,7 @@ static bool play(struct replay *replay, const char *events, struct err *err)
   struct source *source = source_open(replay->loop, replay->json, &options, &callbacks, err);
   if (source == NULL)
     return false;
-  loop_run(replay->loop, NULL, NULL);
+  loop_run(replay->loop, on_turn, source);
   source_close(source);
   *err = replay->err;
   return err->kind == ERR_NONE;

@@ -10,8 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Events handed over per turn: one group commit serves them all, and no turn gets long. */
-enum { EVENTS_PER_TURN = 500, READ_BYTES = 64 * 1024 };
+/* Events handed over per turn: one group commit serves them all, and no turn gets long. Their bytes are kept until
+ * then.
+ */
+enum { EVENTS_PER_TURN = 500, BYTES_PER_TURN = 1024 * 1024, READ_BYTES = 64 * 1024 };
 
 struct source {
   struct json *json;
@@ -23,11 +25,13 @@ struct source {
   struct loop_watch *watch; /* live: a pipe or terminal */
   struct loop_timer *timer; /* a regular file, which no loop can watch */
   struct buf bytes;
-  size_t line;
-  bool overlong; /* the rest of a line that was too long is being skipped */
-  bool at_end;
+  size_t taken; /* so many of them were handed over since source_saved() */
+  size_t line, saved_line;
+  bool overlong, saved_overlong; /* the rest of a line that was too long is being skipped */
+  bool at_end, ended, paused;
   struct event *event;
-  bool pending; /* *event waits for its moment */
+  size_t length; /* of the line that was parsed last, with its newline */
+  bool pending;  /* it is not handed over yet: *event waits for its moment */
   int64_t shift_ms, first_ms, started_ms;
 };
 
@@ -56,24 +60,32 @@ static enum taken parse(struct source *source, const char *text, size_t length, 
   return TAKEN_BAD;
 }
 
-/* Takes one line out of the buffer. A last line without a newline counts. */
-static enum taken take_line(struct source *source, struct err *err)
+/* The next line behind those that were taken. A last line without a newline counts. */
+static enum taken read_line(struct source *source, struct err *err)
 {
-  const char *text = buf_text(&source->bytes);
-  const char *newline = memchr(text, '\n', source->bytes.length);
+  const char *text = buf_text(&source->bytes) + source->taken;
+  size_t there = source->bytes.length - source->taken;
+  const char *newline = memchr(text, '\n', there);
   if (newline == NULL) {
-    if (source->bytes.length > EVENT_MAX_BYTES) { /* keep nothing of it */
+    if (there > EVENT_MAX_BYTES && source->taken == 0) { /* keep nothing of it */
       source->overlong = true;
       buf_clear(&source->bytes);
+      there = 0;
     }
-    if (!source->at_end || (source->bytes.length == 0 && !source->overlong))
+    if (!source->at_end || (there == 0 && !source->overlong))
       return TAKEN_NONE;
   }
-  size_t length = newline == NULL ? source->bytes.length : (size_t)(newline - text);
+  size_t length = newline == NULL ? there : (size_t)(newline - text);
   enum taken taken = parse(source, text, length, err);
   source->overlong = false;
-  buf_drop_front(&source->bytes, newline == NULL ? length : length + 1);
+  source->length = newline == NULL ? length : length + 1;
   return taken;
+}
+
+static void drop_taken(struct source *source)
+{
+  buf_drop_front(&source->bytes, source->taken);
+  source->taken = 0;
 }
 
 /* Reads once. False: nothing more for now, at_end tells whether for good. */
@@ -99,7 +111,10 @@ static void end(struct source *source, const struct err *err)
   loop_watch_free(source->watch);
   source->watch = NULL;
   loop_timer_at(source->timer, CLOCK_NEVER);
-  source->callbacks.on_end(source->callbacks.context, err);
+  bool again = source->ended; /* what was taken back has come once more */
+  source->ended = true;
+  if (!again)
+    source->callbacks.on_end(source->callbacks.context, err);
 }
 
 /* When the event is due: for a recording that is played by the clock. */
@@ -117,35 +132,78 @@ static void hand_over(struct source *source)
   source->callbacks.on_event(source->callbacks.context, source->event, source->recording);
 }
 
+/* A line that is too long can only be forgotten when nothing before it has to be kept. */
+static bool waits_for_saving(const struct source *source)
+{
+  return source->taken > 0 && source->bytes.length - source->taken > EVENT_MAX_BYTES;
+}
+
 static void on_readable(void *context)
 {
   struct source *source = context;
   struct err read_err = ERR_INIT;
-  for (int i = 0; i < EVENTS_PER_TURN; i++) {
+  for (int i = 0; i < EVENTS_PER_TURN && source->taken < BYTES_PER_TURN && !source->paused; i++) {
     struct err err = ERR_INIT;
-    enum taken taken = source->pending ? TAKEN_EVENT : take_line(source, &err);
-    source->pending = false;
+    enum taken taken = source->pending ? TAKEN_EVENT : read_line(source, &err);
+    source->pending = taken == TAKEN_EVENT && moment_of(source) > clock_now_ms();
+    if (source->pending) {
+      loop_timer_at(source->timer, moment_of(source));
+      return;
+    }
     if (taken == TAKEN_BAD)
       source->callbacks.on_bad_line(source->callbacks.context, &err);
-    if (taken == TAKEN_EVENT) {
-      int64_t moment = moment_of(source);
-      if (moment > clock_now_ms()) {
-        source->pending = true;
-        loop_timer_at(source->timer, moment);
-        return;
-      }
+    if (taken == TAKEN_EVENT)
       hand_over(source);
+    if (taken != TAKEN_NONE) {
+      source->taken += source->length;
+      continue;
     }
-    if (taken == TAKEN_NONE && !fill(source, &read_err)) {
-      if (!source->at_end)
-        return; /* the watch calls again */
-      if ((source->bytes.length == 0 && !source->overlong) || read_err.kind != ERR_NONE) {
-        end(source, &read_err);
-        return;
-      }
+    if (waits_for_saving(source))
+      break;
+    if (fill(source, &read_err))
+      continue;
+    if (!source->at_end)
+      return; /* the watch calls again */
+    if ((source->bytes.length == source->taken && !source->overlong) || read_err.kind != ERR_NONE) {
+      end(source, &read_err);
+      return;
     }
   }
-  loop_timer_at(source->timer, 0); /* more of it in the next turn */
+  if (!source->paused)
+    loop_timer_at(source->timer, 0); /* more of it in the next turn */
+}
+
+void source_saved(struct source *source)
+{
+  if (source == NULL)
+    return;
+  drop_taken(source);
+  source->saved_line = source->line - source->pending;
+  source->saved_overlong = source->overlong;
+}
+
+void source_take_back(struct source *source)
+{
+  if (source == NULL)
+    return;
+  source->taken = 0;
+  source->line = source->saved_line;
+  source->overlong = source->saved_overlong;
+  source->pending = false;
+  source->paused = true;
+  loop_timer_at(source->timer, CLOCK_NEVER);
+  if (source->watch != NULL)
+    loop_watch_pause(source->watch, true);
+}
+
+void source_resume(struct source *source)
+{
+  if (source == NULL)
+    return;
+  source->paused = false;
+  loop_timer_at(source->timer, 0);
+  if (source->watch != NULL)
+    loop_watch_pause(source->watch, false);
 }
 
 /* Looks for the first and the latest time of a recording. */
@@ -154,14 +212,19 @@ static void scan(struct source *source, int64_t *ret_first, int64_t *ret_latest)
   struct err err = ERR_INIT;
   int64_t first = CLOCK_NEVER, latest = INT64_MIN;
   for (;;) {
-    enum taken taken = take_line(source, &err);
+    enum taken taken = read_line(source, &err);
     if (taken == TAKEN_EVENT && source->event->at_given) {
       if (first == CLOCK_NEVER)
         first = source->event->at_ms;
       if (source->event->at_ms > latest)
         latest = source->event->at_ms;
     }
-    if (taken == TAKEN_NONE && !fill(source, &err) && source->bytes.length == 0)
+    if (taken != TAKEN_NONE) {
+      source->taken += source->length;
+      continue;
+    }
+    drop_taken(source);
+    if (!fill(source, &err) && source->bytes.length == 0)
       break;
   }
   *ret_first = first;
@@ -195,7 +258,7 @@ struct source *source_open(
   source->recording = strcmp(options->path, "-") != 0;
   source->name = source->recording ? options->path : "standard input";
   source->event = must_alloc(sizeof *source->event);
-  buf_init(&source->bytes, EVENT_MAX_BYTES + READ_BYTES + 1);
+  buf_init(&source->bytes, BYTES_PER_TURN + EVENT_MAX_BYTES + 2 * READ_BYTES);
   source->timer = loop_timer_new(loop, on_readable, source);
   source->fd = source->recording ? open(options->path, O_RDONLY | O_CLOEXEC | O_NOCTTY) : STDIN_FILENO;
   if (source->fd < 0 || fstat(source->fd, &stat) != 0) {

@@ -29,6 +29,13 @@ struct source_callbacks {
 struct source *source_open(
     struct loop *loop, struct json *json, const struct source_options *options,
     const struct source_callbacks *callbacks, struct err *err) MUST_CHECK;
-void source_close(struct source *source); /* NULL is fine */
+void source_close(struct source *source); /* NULL is fine, here and below */
+
+/* Once a turn: what was handed over is durable. */
+void source_saved(struct source *source);
+/* It cannot be made durable. Nothing more is read, and what was handed over since the last source_saved() comes again,
+ * once source_resume() is called. */
+void source_take_back(struct source *source);
+void source_resume(struct source *source);
 
 #endif

@@ -161,8 +161,23 @@ static void print_script(const struct value *script)
         dropped);
 }
 
+static void print_state(const struct value *state)
+{
+  double failures = value_get_number(state, "failures", 0);
+  if (value_get_bool(state, "failed", false))
+    printf(
+        "state        FAILED since %s: no event is taken and nothing is sent until it can be written\n"
+        "             %s\n",
+        value_get_text(state, "since", ""), value_get_text(state, "failure", ""));
+  else if (failures > 0)
+    printf("state        well; %.0f failures since the start\n", failures);
+}
+
 static void print_status(const struct value *status, bool with_agents)
 {
+  print_state(value_get(status, "state"));
+  if (value_get(status, "accounts") == NULL) /* nothing else is known while it fails */
+    return;
   const struct value *accounts = value_get(status, "accounts"), *agents = value_get(status, "agents");
   const struct value *scripts = value_get(status, "scripts");
   for (size_t i = 0; i < value_count(accounts); i++)

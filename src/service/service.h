@@ -99,7 +99,8 @@ enum service_taken service_event(struct service *service, const struct event *ev
 /* Counts what was no event. */
 void service_refused(struct service *service);
 
-/* Commits, then sends what is due. False: the store failed (ERR_STORE); nothing was sent, and the owner stops. */
+/* Commits, then sends what is due. False: the store failed (ERR_STORE); nothing was sent, and this service is to be
+ * freed: its memory is ahead of the file. */
 bool service_turn(struct service *service, struct err *err) MUST_CHECK;
 
 /* Frees parked agents and sends again what they should show. name NULL: all. *ret_count: how many agents. False: no

@@ -261,6 +261,19 @@ void store_set_accounts(struct store *store, const char *const *account_ids, siz
   free(known);
 }
 
+static bool end_transaction(struct store *store, struct err *err)
+{
+  if (store->in_transaction && store->failure.kind == ERR_NONE)
+    (void)!db_is_there(store->db, &store->failure); /* else nothing of it would be there at the next start */
+  if (store->in_transaction)
+    store_run(store, COMMIT);
+  store->in_transaction = false;
+  if (store->failure.kind == ERR_NONE)
+    return true;
+  *err = store->failure;
+  return false;
+}
+
 bool store_commit(struct store *store, int64_t now, struct err *err)
 {
   write_dirty(store);
@@ -271,11 +284,11 @@ bool store_commit(struct store *store, int64_t now, struct err *err)
   }
   if (store->in_transaction)
     store_forget_decisions(store, now);
-  if (store->in_transaction)
-    store_run(store, COMMIT);
-  store->in_transaction = false;
-  if (store->failure.kind == ERR_NONE)
-    return true;
-  *err = store->failure;
-  return false;
+  return end_transaction(store, err);
+}
+
+bool store_try_write(struct store *store, struct err *err)
+{
+  store_set_alive(store, store_alive(store)); /* a page is written, though it says the same */
+  return end_transaction(store, err);
 }

@@ -100,5 +100,7 @@ bool store_read_decisions(
     void *context, struct err *err) MUST_CHECK;
 
 bool store_commit(struct store *store, int64_t now, struct err *err) MUST_CHECK;
+/* Can the file be written? Nothing in it changes. */
+bool store_try_write(struct store *store, struct err *err) MUST_CHECK;
 
 #endif

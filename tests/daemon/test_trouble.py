@@ -12,7 +12,6 @@ from conftest import BIN, command, wait_until
 READY = {"agent": "agent001@contoso.com", "state": "Ready"}
 TALKING = {"agent": "agent001@contoso.com", "state": "Talking"}
 SHOWS = {"Ready": ("Available", "Available"), "Talking": ("Busy", "InACall")}
-NOBODY = 65534
 
 
 def status(sim):
@@ -202,74 +201,7 @@ def test_unmatched(sim, make_presenced, write_events):
     assert sim.shown("agent001@contoso.com") == ("Offline", "Offline")
 
 
-# ---- the state file
-
-
-def test_second_daemon(sim, make_presenced):
-    make_presenced(sim, events="-", stdin=subprocess.PIPE).wait_for("runs")
-    result = command("run", "--until-idle", "-c", sim.config)
-    assert result.code == 1 and "another presenced uses this state file" in result.err
-
-
-def test_damaged_state_file(sim):
-    (sim.folder / "state.db").write_bytes(b"no database at all, really" * 100)
-    result = command("run", "--until-idle", "-c", sim.config)
-    assert result.code == 1 and "state.db: this is no state file" in result.err
-
-
-def unprivileged(sim):
-    """Root ignores mode bits: the program runs as somebody else."""
-    if os.geteuid() != 0:
-        return []
-    for path in [sim.folder.parent.parent.parent, sim.folder.parent.parent, sim.folder.parent, sim.folder]:
-        os.chmod(path, os.stat(path).st_mode | 0o055)
-    os.chown(sim.folder / "presenced.key", NOBODY, NOBODY)
-    os.chown(sim.config, NOBODY, NOBODY)
-    return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-
-
-def test_state_folder_is_read_only(sim):
-    prefix = unprivileged(sim)
-    os.chmod(sim.folder, 0o555)
-    try:
-        done = subprocess.run([*prefix, BIN / "presenced", "run", "--until-idle", "-c", sim.config], capture_output=True,
-                              text=True, timeout=60)
-    finally:
-        os.chmod(sim.folder, 0o755)
-    assert done.returncode == 1, done
-    assert "state.db: Permission denied; make it and its folder writable for this user" in done.stderr
-
-
-def test_state_file_is_read_only(sim, make_presenced, write_events):
-    assert make_presenced(sim, events=write_events(READY), until_idle=True).wait() == 0
-    prefix = unprivileged(sim)
-    os.chmod(sim.folder / "state.db", 0o444)
-    done = subprocess.run([*prefix, BIN / "presenced", "run", "--until-idle", "-c", sim.config], capture_output=True,
-                          text=True, timeout=60)
-    assert done.returncode == 1, done
-    assert "state.db: Permission denied; make it and its folder writable for this user" in done.stderr
-
-
-def test_full_disk(sim, make_presenced, tmp_path):
-    """The daemon ends with the reason; what was acknowledged is there when it is started again."""
-    full = tmp_path / "full"
-    environment = {"LD_PRELOAD": str(BIN / "full_disk.so"), "FULL_DISK": str(full),
-                   "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
-    presenced = make_presenced(sim, events="-", stdin=subprocess.PIPE, env=environment)
-    presenced.send(READY)
-    accepted(sim, 1)
-    wait_until(lambda: sim.shown("agent001@contoso.com") == SHOWS["Ready"], "Available is shown")
-    full.touch()
-    presenced.send(TALKING)
-    assert presenced.wait() == 1
-    assert len(lines_with(presenced.err, "the disk is full; make room and start again")) == 1, presenced.err
-    assert sim.shown("agent001@contoso.com") == SHOWS["Ready"]  # not durable, so not acted on
-    full.unlink()
-    again = make_presenced(sim, events="-", stdin=subprocess.PIPE)
-    agents = wait_until(lambda: status(sim), "status answers")["agents"]
-    assert agents[0]["session"] == "session.available"
-    again.send(TALKING)
-    wait_until(lambda: sim.shown("agent001@contoso.com") == SHOWS["Talking"], "in a call is shown")
+# ---- crashes
 
 
 def test_killed(sim, make_presenced):

@@ -427,6 +427,42 @@ static void test_a_file_without_the_log(void **state UNUSED)
   store_close(store);
 }
 
+/* What is tried must leave everything as it is, and first of all what a start has not looked at yet. */
+static void test_trying_changes_nothing(void **state UNUSED)
+{
+  struct err err = ERR_INIT;
+  struct store *store = reopen(NULL, accounts, 2);
+  store_keep_decisions(store, CLOCK_DAY);
+  log_decision(store, "a", NOW);
+  store_set_alive(store, NOW);
+  store = reopen(store, accounts, 2);
+  assert_true(store_try_write(store, &err));
+  assert_int_equal(store_alive(store), NOW);
+  assert_int_equal(count_rows(store, 0, 10), 1);
+  store_close(store);
+}
+
+/* A commit into a file without a name would be a promise that nobody keeps. */
+static void test_moved_away(void **state UNUSED)
+{
+  struct store *store = reopen(NULL, accounts, 2);
+  struct err err = ERR_INIT, again = ERR_INIT;
+  store_agent_new(store, 0);
+  assert_true(store_commit(store, NOW, &err));
+  assert_int_equal(unlink(path), 0);
+  store_agent_new(store, 0);
+  assert_false(store_commit(store, NOW, &err));
+  assert_int_equal(err.kind, ERR_STORE);
+  assert_non_null(strstr(err.text, "state.db: moved or deleted while it was in use; a new state file is begun"));
+  assert_false(store_try_write(store, &again));
+  assert_string_equal(again.text, err.text);
+  store_close(store);
+  store = reopen(NULL, accounts, 2);
+  assert_int_equal(store_agent_count(store), 0);
+  assert_true(store_try_write(store, &err));
+  store_close(store);
+}
+
 static int set_up(void **state UNUSED)
 {
   snprintf(folder, sizeof folder, "/tmp/test_store.XXXXXX");
@@ -464,6 +500,8 @@ int main(void)
       TEST(test_private),
       TEST(test_decisions_are_logged),
       TEST(test_old_decisions_go),
-      TEST(test_a_file_without_the_log)};
+      TEST(test_a_file_without_the_log),
+      TEST(test_trying_changes_nothing),
+      TEST(test_moved_away)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
