@@ -152,7 +152,7 @@ void db_bind_int(struct db_statement *statement, int index, int64_t number)
 
 void db_bind_text(struct db_statement *statement, int index, const char *text)
 {
-  must(sqlite3_bind_text(statement->sqlite, index, text, -1, SQLITE_TRANSIENT) == SQLITE_OK);
+  must(sqlite3_bind_text(statement->sqlite, index, text, -1, SQLITE_STATIC) == SQLITE_OK);
 }
 
 enum db_row db_step(struct db_statement *statement, struct err *err)
@@ -180,6 +180,7 @@ void db_reset(struct db_statement *statement)
 {
   /* Its result repeats that of the last step, which the caller has seen. */
   (void)sqlite3_reset(statement->sqlite);
+  (void)sqlite3_clear_bindings(statement->sqlite);
 }
 
 int64_t db_int(struct db_statement *statement, int column)

@@ -28,7 +28,8 @@ int64_t db_changes(struct db *db); /* rows that the last statement changed */
 struct db_statement *db_prepare(struct db *db, const char *sql, struct err *err) MUST_CHECK;
 void db_statement_free(struct db_statement *statement); /* NULL is fine */
 
-/* Parameters and columns count from 1 and from 0, as SQLite's do. Texts are copied. NULL text binds NULL. */
+/* Parameters and columns count from 1 and from 0, as SQLite's do. Texts
+ * are borrowed until the statement is reset (db_run() does that). NULL text binds NULL. */
 void db_bind_int(struct db_statement *statement, int index, int64_t number);
 void db_bind_text(struct db_statement *statement, int index, const char *text);
 enum db_row db_step(struct db_statement *statement, struct err *err) MUST_CHECK;

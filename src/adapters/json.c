@@ -22,6 +22,8 @@ struct json *json_new(struct err *err)
     json_free(json);
     return NULL;
   }
+  /* Nothing of a parse stays, so the collector's rounds are all about the libraries: seldom is enough. */
+  vm_set_pause(json->vm, VM_PAUSE_MAX);
   return json;
 }
 
@@ -74,6 +76,19 @@ static const char *leniency(const char *bytes, size_t length, size_t *ret_at)
   return NULL;
 }
 
+/* Says in our words why lua-cjson refused it. */
+static bool refuse(struct json *json, struct err *err)
+{
+  struct values values = {0};
+  struct value *text = value_string(&values, err->text), *explained;
+  const struct value *arguments[] = {text};
+  struct err why = ERR_INIT;
+  if (vm_call(json->vm, "json", "explain", arguments, 1, NULL, ERR_BUG, &values, &explained, &why))
+    err_set(err, ERR_INPUT, "no JSON: %s", value_text(explained, ""));
+  values_release(&values);
+  return false;
+}
+
 bool json_parse(
     struct json *json, const char *bytes, size_t length, struct values *values, struct value **ret_value,
     struct err *err)
@@ -88,8 +103,8 @@ bool json_parse(
   text.u.string.length = length;
   const struct value *arguments[] = {&text};
   struct value *value;
-  if (!vm_call(json->vm, "json", "parse", arguments, 1, NULL, ERR_INPUT, values, &value, err))
-    return err_add(err, "no JSON");
+  if (!vm_call(json->vm, "json", "decode", arguments, 1, NULL, ERR_INPUT, values, &value, err))
+    return refuse(json, err);
   size_t at = 0;
   const char *what = leniency(bytes, length, &at);
   if (what != NULL)

@@ -9,6 +9,8 @@ int64_t graph_retry_after(const char *text, const char *date, int64_t now)
 {
   enum { MAX_SECONDS = 30 * 24 * 3600 };
   int64_t until, from, ms = 0;
+  if (*text == '\0') /* nearly always */
+    return -1;
   if (clock_parse_http_date(text, &until)) {
     if (!clock_parse_http_date(date, &from))
       from = now;

@@ -68,7 +68,8 @@ struct contribution {
   bool chosen : 1;               /* by the ruleset's own merge; with none of the agent's, the rank decides */
   bool silent : 1;               /* from before a long downtime: it does not count until its UCC sends an event */
   bool dirty : 1;                /* the store's ... */
-  bool pending_stored : 1;       /* ... there is a row of `pending` */
+  bool stored : 1;               /* ... there is a row of it ... */
+  bool pending_stored : 1;       /* ... and one of `pending` */
 };
 
 /* What Graph has of one slot, as far as we know. */
@@ -144,6 +145,8 @@ struct agent {
   bool has_predecessor : 1; /* it is somebody's successor */
   bool merge_latest : 1;    /* the most recent contribution wins, whatever it shows */
   bool anchors : 1;         /* its ruleset says hold = "anchor" */
+  bool row_dirty : 1;       /* the store's: not only what belongs to it is to be written */
+  bool stored : 1;          /* likewise: it has a row */
   bool loses_account : 1;   /* a change of the accounts is under way: nothing is shown, see service_hand_over() */
 };
 

@@ -160,9 +160,14 @@ static void new_guid(const struct service *service, char to[40])
   service->setup.ports.random(service->setup.ports.context, b, sizeof b);
   b[6] = (unsigned char)((b[6] & 0x0F) | 0x40); /* version 4, RFC 9562 */
   b[8] = (unsigned char)((b[8] & 0x3F) | 0x80);
-  snprintf(
-      to, 40, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3], b[4],
-      b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+  char *next = to;
+  for (size_t i = 0; i < sizeof b; i++) {
+    if (i == 4 || i == 6 || i == 8 || i == 10)
+      *next++ = '-';
+    *next++ = "0123456789abcdef"[b[i] >> 4];
+    *next++ = "0123456789abcdef"[b[i] & 15];
+  }
+  *next = '\0';
 }
 
 /* ---- token */

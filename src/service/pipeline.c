@@ -206,8 +206,8 @@ enum service_taken service_event(struct service *service, const struct event *gi
   service_notice_clock(service);
   int64_t now = service_now(service);
   struct event *event = service->scratch;
-  if (event != given)
-    *event = *given;
+  if (event != given) /* without the room for attributes that it does not have, which is most of it */
+    memcpy(event, given, offsetof(struct event, attributes) + given->attribute_count * sizeof *given->attributes);
   check_time(service, event, now, recording);
   check_fields(service, event);
   if (*event->id != '\0') {

@@ -211,6 +211,7 @@ void store_contribution_move(
     struct store *store, struct contribution *contribution, struct agent *from, struct agent *to)
 {
   delete_row(store, contribution, from);
+  contribution->stored = contribution->pending_stored = false;
   agent_take(from, contribution);
   agent_add(to, contribution);
   store_touch_contribution(store, to, contribution);
@@ -224,7 +225,7 @@ void store_contribution_remove(struct store *store, struct contribution *contrib
   contribution_free(contribution);
 }
 
-void store_touch(struct store *store, struct agent *agent)
+static void enlist(struct store *store, struct agent *agent)
 {
   if (agent->dirty > 0)
     return;
@@ -237,16 +238,22 @@ void store_touch(struct store *store, struct agent *agent)
   agent->dirty = (uint32_t)store->dirty_count;
 }
 
+void store_touch(struct store *store, struct agent *agent)
+{
+  agent->row_dirty = true;
+  enlist(store, agent);
+}
+
 void store_touch_contribution(struct store *store, struct agent *agent, struct contribution *contribution)
 {
   contribution->dirty = true;
-  store_touch(store, agent);
+  enlist(store, agent);
 }
 
 void store_touch_name(struct store *store, struct agent_name *name)
 {
   name->dirty = true;
-  store_touch(store, name->agent);
+  enlist(store, name->agent);
 }
 
 void store_index_release(struct store *store)

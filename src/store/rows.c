@@ -47,29 +47,53 @@ const char *const store_schema[] = {
     " hold INTEGER NOT NULL, delay INTEGER NOT NULL, after_session TEXT NOT NULL, after_preferred TEXT NOT NULL,"
     " after_hold INTEGER NOT NULL, message TEXT NOT NULL, rule TEXT NOT NULL, place TEXT NOT NULL,"
     " generation INTEGER NOT NULL);",
+    /* 6: what stands moves into its contribution's row, because each event writes both */
+    "ALTER TABLE contributions ADD COLUMN kind TEXT NOT NULL DEFAULT 'clear';"
+    "ALTER TABLE contributions ADD COLUMN session TEXT NOT NULL DEFAULT 'none';"
+    "ALTER TABLE contributions ADD COLUMN preferred TEXT NOT NULL DEFAULT 'none';"
+    "ALTER TABLE contributions ADD COLUMN start INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE contributions ADD COLUMN hold INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE contributions ADD COLUMN after_session TEXT NOT NULL DEFAULT 'none';"
+    "ALTER TABLE contributions ADD COLUMN after_preferred TEXT NOT NULL DEFAULT 'none';"
+    "ALTER TABLE contributions ADD COLUMN after_hold INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE contributions ADD COLUMN message TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE contributions ADD COLUMN rule TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE contributions ADD COLUMN place TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE contributions ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE contributions SET (kind, session, preferred, start, hold, after_session, after_preferred, after_hold,"
+    " message, rule, place, generation) ="
+    " (SELECT kind, session, preferred, start, hold, after_session, after_preferred, after_hold, message, rule, place,"
+    " generation FROM stands s WHERE s.agent = contributions.agent AND s.ucc = contributions.ucc AND s.waits = 0)"
+    " WHERE EXISTS (SELECT 1 FROM stands s WHERE s.agent = contributions.agent AND s.ucc = contributions.ucc"
+    " AND s.waits = 0);"
+    /* The decision whose delay is not over, until `due`. */
+    "CREATE TABLE delays(agent INTEGER NOT NULL, ucc TEXT NOT NULL, due INTEGER NOT NULL, kind TEXT NOT NULL,"
+    " session TEXT NOT NULL, preferred TEXT NOT NULL, start INTEGER NOT NULL, hold INTEGER NOT NULL,"
+    " after_session TEXT NOT NULL, after_preferred TEXT NOT NULL, after_hold INTEGER NOT NULL, message TEXT NOT NULL,"
+    " rule TEXT NOT NULL, place TEXT NOT NULL, generation INTEGER NOT NULL, PRIMARY KEY(agent, ucc),"
+    " FOREIGN KEY(agent, ucc) REFERENCES contributions(agent, ucc) ON DELETE CASCADE) WITHOUT ROWID;"
+    "INSERT INTO delays SELECT agent, ucc, due, kind, session, preferred, start, hold, after_session, after_preferred,"
+    " after_hold, message, rule, place, generation FROM stands WHERE waits = 1;"
+    "DROP TABLE stands;",
     NULL};
 
 const char *const store_sql[STATEMENT_COUNT] = {
-    [PUT_AGENT] =
-        "INSERT INTO agents VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(key) DO UPDATE SET"
-        " account=excluded.account, id=excluded.id, session=excluded.session, session_unsure=excluded.session_unsure,"
-        " session_set=excluded.session_set, session_until=excluded.session_until, preferred=excluded.preferred,"
-        " preferred_unsure=excluded.preferred_unsure, preferred_set=excluded.preferred_set,"
-        " preferred_until=excluded.preferred_until, message_hash=excluded.message_hash,"
-        " message_unsure=excluded.message_unsure, message_until=excluded.message_until,"
-        " preferred_for=excluded.preferred_for, preferred_tried=excluded.preferred_tried",
+    /* A row that is there is updated, not inserted over: that looks at no foreign keys. */
+    [NEW_AGENT] = "INSERT INTO agents(account, id, session, session_unsure, session_set, session_until, preferred,"
+                  " preferred_unsure, preferred_set, preferred_until, message_hash, message_unsure, message_until,"
+                  " preferred_for, preferred_tried, key) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [PUT_AGENT] = "UPDATE agents SET account=?, id=?, session=?, session_unsure=?, session_set=?, session_until=?,"
+                  " preferred=?, preferred_unsure=?, preferred_set=?, preferred_until=?, message_hash=?,"
+                  " message_unsure=?, message_until=?, preferred_for=?, preferred_tried=? WHERE key=?",
     [DELETE_AGENT] = "DELETE FROM agents WHERE key=?",
-    [PUT_CONTRIBUTION] =
-        "INSERT INTO contributions VALUES(?,?,?,?,?,?,?,?,?) ON CONFLICT(agent, ucc) DO UPDATE SET name=excluded.name,"
-        " state=excluded.state, reason=excluded.reason, attributes=excluded.attributes, at=excluded.at,"
-        " since=excluded.since, recheck=excluded.recheck",
-    [PUT_STAND] =
-        "INSERT INTO stands VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(agent, ucc, waits) DO UPDATE SET"
-        " due=excluded.due, kind=excluded.kind, session=excluded.session, preferred=excluded.preferred,"
-        " start=excluded.start, hold=excluded.hold, after_session=excluded.after_session,"
-        " after_preferred=excluded.after_preferred, after_hold=excluded.after_hold, message=excluded.message,"
-        " rule=excluded.rule, place=excluded.place, generation=excluded.generation",
-    [DELETE_PENDING] = "DELETE FROM stands WHERE agent=? AND ucc=? AND waits=1",
+    [NEW_CONTRIBUTION] = "INSERT INTO contributions(name, state, reason, attributes, at, since, recheck, kind, session,"
+                         " preferred, start, hold, after_session, after_preferred, after_hold, message, rule, place,"
+                         " generation, agent, ucc) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [PUT_CONTRIBUTION] = "UPDATE contributions SET name=?, state=?, reason=?, attributes=?, at=?, since=?, recheck=?,"
+                         " kind=?, session=?, preferred=?, start=?, hold=?, after_session=?, after_preferred=?,"
+                         " after_hold=?, message=?, rule=?, place=?, generation=? WHERE agent=? AND ucc=?",
+    [PUT_DELAY] = "INSERT OR REPLACE INTO delays VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [DELETE_DELAY] = "DELETE FROM delays WHERE agent=? AND ucc=?",
     [DELETE_CONTRIBUTION] = "DELETE FROM contributions WHERE agent=? AND ucc=?",
     [PUT_NAME] = "INSERT OR REPLACE INTO names VALUES(?,?,?,?,?,?,?)",
     [DELETE_NAMES] = "DELETE FROM names WHERE agent=?",
@@ -97,54 +121,58 @@ static const char *account_text(const struct store *store, int account)
   return account == AGENT_NO_ACCOUNT ? "" : store->account_ids[account];
 }
 
-static void write_stand(
-    struct store *store, const struct agent *agent, const char *ucc, const struct stand *stand, bool waits,
-    int64_t due_ms)
+/* From that parameter on. */
+static void bind_stand(struct db_statement *put, int first, const struct stand *stand)
 {
-  struct db_statement *put = store->statements[PUT_STAND];
   const struct answer *answer = stand->answer;
-  db_bind_int(put, 1, agent->key);
-  db_bind_text(put, 2, ucc);
-  db_bind_int(put, 3, waits);
-  db_bind_int(put, 4, due_ms);
-  db_bind_text(put, 5, decision_kind_str(answer->kind));
-  db_bind_text(put, 6, presence_str(answer->session));
-  db_bind_text(put, 7, presence_str(answer->preferred));
-  db_bind_int(put, 8, stand->from_ms);
-  db_bind_int(put, 9, answer->hold_ms);
-  db_bind_text(put, 10, presence_str(answer->after.session));
-  db_bind_text(put, 11, presence_str(answer->after.preferred));
-  db_bind_int(put, 12, answer->after.hold_ms);
-  db_bind_text(put, 13, answer->message);
-  db_bind_text(put, 14, answer_rule(answer));
-  db_bind_text(put, 15, answer_place(answer));
-  db_bind_int(put, 16, answer->generation);
-  store_run(store, PUT_STAND);
+  db_bind_text(put, first, decision_kind_str(answer->kind));
+  db_bind_text(put, first + 1, presence_str(answer->session));
+  db_bind_text(put, first + 2, presence_str(answer->preferred));
+  db_bind_int(put, first + 3, stand->from_ms);
+  db_bind_int(put, first + 4, answer->hold_ms);
+  db_bind_text(put, first + 5, presence_str(answer->after.session));
+  db_bind_text(put, first + 6, presence_str(answer->after.preferred));
+  db_bind_int(put, first + 7, answer->after.hold_ms);
+  db_bind_text(put, first + 8, answer->message);
+  db_bind_text(put, first + 9, answer_rule(answer));
+  db_bind_text(put, first + 10, answer_place(answer));
+  db_bind_int(put, first + 11, answer->generation);
+}
+
+static void write_delay(struct store *store, const struct agent *agent, struct contribution *c)
+{
+  bool waits = c->pending_ms != CLOCK_NEVER;
+  if (!waits && !c->pending_stored)
+    return;
+  c->pending_stored = waits;
+  enum statement statement = waits ? PUT_DELAY : DELETE_DELAY;
+  struct db_statement *change = store->statements[statement];
+  db_bind_int(change, 1, agent->key);
+  db_bind_text(change, 2, c->ucc);
+  if (waits) {
+    db_bind_int(change, 3, c->pending_ms);
+    bind_stand(change, 4, &c->pending);
+  }
+  store_run(store, statement);
 }
 
 static void write_contribution(struct store *store, const struct agent *agent, struct contribution *c)
 {
-  struct db_statement *put = store->statements[PUT_CONTRIBUTION];
-  db_bind_int(put, 1, agent->key);
-  db_bind_text(put, 2, c->ucc);
-  db_bind_text(put, 3, c->name == NULL ? "" : c->name->text);
-  db_bind_text(put, 4, c->state);
-  db_bind_text(put, 5, c->reason);
-  db_bind_text(put, 6, c->attributes);
-  db_bind_int(put, 7, c->at_ms);
-  db_bind_int(put, 8, c->since_ms);
-  db_bind_int(put, 9, c->recheck_ms);
-  store_run(store, PUT_CONTRIBUTION);
-  write_stand(store, agent, c->ucc, &c->stand, false, 0);
-  if (c->pending_ms != CLOCK_NEVER) {
-    write_stand(store, agent, c->ucc, &c->pending, true, c->pending_ms);
-    c->pending_stored = true;
-  } else if (c->pending_stored) {
-    c->pending_stored = false;
-    db_bind_int(store->statements[DELETE_PENDING], 1, agent->key);
-    db_bind_text(store->statements[DELETE_PENDING], 2, c->ucc);
-    store_run(store, DELETE_PENDING);
-  }
+  enum statement statement = c->stored ? PUT_CONTRIBUTION : NEW_CONTRIBUTION;
+  struct db_statement *put = store->statements[statement];
+  db_bind_text(put, 1, c->name == NULL ? "" : c->name->text);
+  db_bind_text(put, 2, c->state);
+  db_bind_text(put, 3, c->reason);
+  db_bind_text(put, 4, c->attributes);
+  db_bind_int(put, 5, c->at_ms);
+  db_bind_int(put, 6, c->since_ms);
+  db_bind_int(put, 7, c->recheck_ms);
+  bind_stand(put, 8, &c->stand);
+  db_bind_int(put, 20, agent->key);
+  db_bind_text(put, 21, c->ucc);
+  store_run(store, statement);
+  c->stored = true;
+  write_delay(store, agent, c);
 }
 
 static void write_name(struct store *store, const struct agent_name *name)
@@ -160,26 +188,36 @@ static void write_name(struct store *store, const struct agent_name *name)
   store_run(store, PUT_NAME);
 }
 
-void store_write_agent(struct store *store, struct agent *agent)
+static void write_row(struct store *store, struct agent *agent)
 {
   const struct confirmed *c = &agent->confirmed;
-  struct db_statement *put = store->statements[PUT_AGENT];
-  db_bind_int(put, 1, agent->key);
-  db_bind_text(put, 2, account_text(store, agent->account));
-  db_bind_text(put, 3, agent->id);
+  enum statement statement = agent->stored ? PUT_AGENT : NEW_AGENT;
+  struct db_statement *put = store->statements[statement];
+  db_bind_text(put, 1, account_text(store, agent->account));
+  db_bind_text(put, 2, agent->id);
   const struct slot *slots[] = {&c->session, &c->preferred};
   for (int i = 0; i < 2; i++) {
-    db_bind_text(put, 4 + 4 * i, presence_str(slots[i]->presence));
-    db_bind_int(put, 5 + 4 * i, slots[i]->unsure);
-    db_bind_int(put, 6 + 4 * i, slots[i]->set_ms);
-    db_bind_int(put, 7 + 4 * i, slots[i]->until_ms);
+    db_bind_text(put, 3 + 4 * i, presence_str(slots[i]->presence));
+    db_bind_int(put, 4 + 4 * i, slots[i]->unsure);
+    db_bind_int(put, 5 + 4 * i, slots[i]->set_ms);
+    db_bind_int(put, 6 + 4 * i, slots[i]->until_ms);
   }
-  db_bind_int(put, 12, (int64_t)c->message.hash);
-  db_bind_int(put, 13, c->message.unsure);
-  db_bind_int(put, 14, c->message.until_ms);
-  db_bind_int(put, 15, c->preferred_for_ms);
-  db_bind_int(put, 16, c->preferred_tried);
-  store_run(store, PUT_AGENT);
+  db_bind_int(put, 11, (int64_t)c->message.hash);
+  db_bind_int(put, 12, c->message.unsure);
+  db_bind_int(put, 13, c->message.until_ms);
+  db_bind_int(put, 14, c->preferred_for_ms);
+  db_bind_int(put, 15, c->preferred_tried);
+  db_bind_int(put, 16, agent->key);
+  store_run(store, statement);
+  agent->stored = true;
+}
+
+/* Its own row first: the others refer to it. */
+void store_write_agent(struct store *store, struct agent *agent)
+{
+  if (agent->row_dirty)
+    write_row(store, agent);
+  agent->row_dirty = false;
   for (struct contribution *contribution = agent->contributions; contribution != NULL;
        contribution = contribution->next) {
     if (contribution->dirty)
@@ -261,6 +299,7 @@ static void read_agent(struct store *store, struct loaded *loaded, struct db_sta
   if (account == -2 || (loaded->known != NULL && (account == AGENT_NO_ACCOUNT || loaded->known[account])))
     return;
   struct agent *agent = store_index_agent(store, account, key);
+  agent->stored = true;
   store_index_id(store, agent, db_text(row, 2));
   agent->confirmed.session = read_slot(row, 3);
   agent->confirmed.preferred = read_slot(row, 7);
@@ -280,6 +319,23 @@ static void read_name(struct store *store, struct agent *agent, struct db_statem
   name->due.at_ms = db_int(row, 6);
 }
 
+/* From that column on; replaces what is there. */
+static void read_stand(struct db_statement *row, int first, struct stand *stand)
+{
+  struct decision decision = {
+      .kind = kind_of(db_text(row, first)),
+      .session = presence_of(db_text(row, first + 1)),
+      .preferred = presence_of(db_text(row, first + 2)),
+      .hold_ms = db_int(row, first + 4),
+      .after = {presence_of(db_text(row, first + 5)), presence_of(db_text(row, first + 6)), db_int(row, first + 7)},
+      .generation = (uint32_t)db_int(row, first + 11)};
+  str_cut(decision.message, sizeof decision.message, db_text(row, first + 8));
+  str_cut(decision.rule, sizeof decision.rule, db_text(row, first + 9));
+  str_cut(decision.place, sizeof decision.place, db_text(row, first + 10));
+  shared_release(stand->answer);
+  *stand = (struct stand){answer_shared(&decision), db_int(row, first + 3)};
+}
+
 static void read_contribution(struct store *store, struct agent *agent, struct db_statement *row)
 {
   struct contribution *c = contribution_new(db_text(row, 1));
@@ -291,32 +347,20 @@ static void read_contribution(struct store *store, struct agent *agent, struct d
   c->at_ms = db_int(row, 6);
   c->since_ms = db_int(row, 7);
   c->recheck_ms = db_int(row, 8);
-  c->silent = db_int(row, 9) != 0;
+  read_stand(row, 9, &c->stand);
+  c->silent = db_int(row, 21) != 0;
+  c->stored = true;
   store->silent_count += c->silent;
   agent_add(agent, c);
 }
 
-static void read_stand(struct store *store UNUSED, struct agent *agent, struct db_statement *row)
+static void read_delay(struct store *store UNUSED, struct agent *agent, struct db_statement *row)
 {
   struct contribution *c = agent_contribution(agent, db_text(row, 1));
   must(c != NULL); /* a foreign key */
-  struct decision decision = {
-      .kind = kind_of(db_text(row, 4)),
-      .session = presence_of(db_text(row, 5)),
-      .preferred = presence_of(db_text(row, 6)),
-      .hold_ms = db_int(row, 8),
-      .after = {presence_of(db_text(row, 9)), presence_of(db_text(row, 10)), db_int(row, 11)},
-      .generation = (uint32_t)db_int(row, 15)};
-  str_cut(decision.message, sizeof decision.message, db_text(row, 12));
-  str_cut(decision.rule, sizeof decision.rule, db_text(row, 13));
-  str_cut(decision.place, sizeof decision.place, db_text(row, 14));
-  bool waits = db_int(row, 2) != 0;
-  struct stand *stand = waits ? &c->pending : &c->stand;
-  c->pending_stored = c->pending_stored || waits;
-  if (waits)
-    c->pending_ms = db_int(row, 3);
-  shared_release(stand->answer);
-  *stand = (struct stand){answer_shared(&decision), db_int(row, 7)};
+  c->pending_ms = db_int(row, 2);
+  c->pending_stored = true;
+  read_stand(row, 3, &c->pending);
 }
 
 /* Column `key` of the query is the agent's. */
@@ -357,7 +401,7 @@ bool store_load_rows(struct store *store, const bool *known, struct err *err)
             read_table(
                 store, &loaded, "SELECT *, ucc IN (SELECT ucc FROM silent) FROM contributions ORDER BY agent, ucc", 0,
                 read_contribution, err) &&
-            read_table(store, &loaded, "SELECT * FROM stands ORDER BY agent, ucc, waits", 0, read_stand, err);
+            read_table(store, &loaded, "SELECT * FROM delays ORDER BY agent, ucc", 0, read_delay, err);
   free(loaded.agents);
   return ok;
 }

@@ -44,7 +44,7 @@ void store_contribution_move(
     struct store *store, struct contribution *contribution, struct agent *from, struct agent *to);
 void store_contribution_remove(struct store *store, struct contribution *contribution, struct agent *from);
 
-/* Mark for the next commit. Touching a contribution touches its agent. */
+/* Mark for the next commit: the agent's own row (account, id, what is confirmed), or what belongs to it. */
 void store_touch(struct store *store, struct agent *agent);
 void store_touch_contribution(struct store *store, struct agent *agent, struct contribution *contribution);
 void store_touch_name(struct store *store, struct agent_name *name);

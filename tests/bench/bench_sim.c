@@ -561,6 +561,9 @@ static void overload(int agents, int requests_per_30s, double times)
 int main(int argc, char **argv)
 {
   const char *only = argc > 1 ? argv[1] : "";
+  int64_t agents = 20000;
+  if (argc > 2 && !str_parse_int(argv[2], 1, 1000000, &agents))
+    fail("day AGENTS", NULL);
   disk_install();
   log_init(LOG_LEVEL_ERROR, 0);
   if (*only == '\0' || strcmp(only, "converge") == 0)
@@ -570,6 +573,6 @@ int main(int argc, char **argv)
   if (*only == '\0' || strcmp(only, "overload") == 0)
     overload(6000, 1500, 10);
   if (*only == '\0' || strcmp(only, "day") == 0)
-    day(20000);
+    day((int)agents);
   return 0;
 }

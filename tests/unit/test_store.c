@@ -8,6 +8,7 @@
 #include "adapters/db.h"
 #include "base/clock.h"
 #include "base/must.h"
+#include "store/internal.h"
 #include "store/store.h"
 
 #include <stdio.h>
@@ -408,22 +409,66 @@ static void test_old_decisions_go(void **state UNUSED)
   store_close(store);
 }
 
-/* A file of the version before gets the table, and keeps what it has. */
-static void test_a_file_without_the_log(void **state UNUSED)
+/* A file as an older version left it, with those rows. */
+static void make_old(int version, const char *rows)
 {
   struct err err = ERR_INIT;
-  struct store *store = reopen(NULL, accounts, 2);
-  store_set_gate(store, "app", NOW + 5);
-  assert_true(store_commit(store, NOW, &err));
-  store_close(store);
+  char set[64];
   struct db *db = db_open(path, &err);
-  assert_true(db_exec(db, "DROP TABLE decisions; PRAGMA user_version=4", &err));
+  assert_non_null(db);
+  for (int i = 0; i < version; i++)
+    assert_true(db_exec(db, store_schema[i], &err));
+  snprintf(set, sizeof set, "PRAGMA user_version=%d", version);
+  assert_true(db_exec(db, set, &err) && db_exec(db, rows, &err));
   db_close(db);
-  store = reopen(NULL, accounts, 2);
+}
+
+static void test_a_file_without_the_log(void **state UNUSED)
+{
+  make_old(4, "INSERT INTO gates VALUES('app', 1767614400005)");
+  struct store *store = reopen(NULL, accounts, 2);
   assert_int_equal(store_gate(store, "app"), NOW + 5);
   store_keep_decisions(store, CLOCK_DAY);
   log_decision(store, "a", NOW);
   assert_int_equal(count_rows(store, 0, 10), 1);
+  store_close(store);
+}
+
+/* What stands, and what waits for its delay, was in a table of its own. */
+static void test_a_file_with_stands(void **state UNUSED)
+{
+  make_old(
+      5,
+      "INSERT INTO agents VALUES(7,'contoso.com','" ID_A "','session.in_a_call',0,11,12,'none',0,0,0,0,0,0,0,0);"
+      "INSERT INTO names VALUES('contoso.com','anna@contoso.com',7,'" ID_A "',5,0,0);"
+      "INSERT INTO contributions VALUES(7,'a','anna@contoso.com','Talking','VIP','{\"team\":\"B\"}',21,22,23);"
+      "INSERT INTO contributions VALUES(7,'b','anna@contoso.com','Ready','','{}',31,32,33);"
+      "INSERT INTO stands VALUES(7,'a',0,0,'show','session.in_a_call','preferred.busy',41,42,'none','preferred.away',"
+      "43,'hello','states.Talking','r.lua:3',9);"
+      "INSERT INTO stands VALUES(7,'a',1,51,'never','none','none',52,53,'none','none',54,'m','r','p',10);"
+      "INSERT INTO stands VALUES(7,'b',0,0,'show','session.available','none',61,62,'none','none',63,'','q','',9)");
+  struct store *store = reopen(NULL, accounts, 2);
+  struct agent *agent = store_agent_by_id(store, 0, ID_A);
+  store_touch(store, agent);
+  store_touch_contribution(store, agent, agent_contribution(agent, "a"));
+  store = reopen(store, accounts, 2); /* as it was read, and as it was written */
+  agent = store_agent_by_id(store, 0, ID_A);
+  assert_non_null(agent);
+  assert_int_equal(agent->confirmed.session.until_ms, 12);
+  const struct contribution *a = agent_contribution(agent, "a"), *b = agent_contribution(agent, "b");
+  assert_non_null(a);
+  assert_non_null(b);
+  assert_string_equal(a->attributes, "{\"team\":\"B\"}");
+  assert_int_equal(a->stand.answer->preferred, PREFERRED_BUSY);
+  assert_int_equal(a->stand.from_ms, 41);
+  assert_int_equal(a->stand.answer->after.hold_ms, 43);
+  assert_string_equal(answer_place(a->stand.answer), "r.lua:3");
+  assert_int_equal(a->pending_ms, 51);
+  assert_int_equal(a->pending.answer->kind, DECISION_NEVER);
+  assert_int_equal(a->pending.answer->generation, 10);
+  assert_string_equal(answer_rule(b->stand.answer), "q");
+  assert_int_equal(b->stand.answer->hold_ms, 62);
+  assert_int_equal(b->pending_ms, CLOCK_NEVER);
   store_close(store);
 }
 
@@ -501,6 +546,7 @@ int main(void)
       TEST(test_decisions_are_logged),
       TEST(test_old_decisions_go),
       TEST(test_a_file_without_the_log),
+      TEST(test_a_file_with_stands),
       TEST(test_trying_changes_nothing),
       TEST(test_moved_away)};
   return cmocka_run_group_tests(tests, NULL, NULL);
