@@ -20,6 +20,13 @@ int64_t clock_steady_ms(void)
   return now.tv_sec * CLOCK_SECOND + now.tv_nsec / 1000000;
 }
 
+int64_t clock_steady_us(void)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
+}
+
 int64_t clock_cpu_ms(void)
 {
   struct timespec used;

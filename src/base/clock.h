@@ -1,6 +1,6 @@
 /* Time as text and number. Instants are milliseconds since 1970-01-01T00:00Z (int64_t, suffix _ms), durations are
- * milliseconds too unless the name ends in _s. Only clock_now_ms() and clock_steady_ms() look at a clock; the core is
- * given `now`. Budgets of work are counted with clock_cpu_ms(). */
+ * milliseconds too unless the name ends in _s. Only clock_now_ms(), clock_steady_ms() and clock_steady_us() look at a
+ * clock; the core is given `now`. Budgets of work are counted with clock_cpu_ms(). */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
@@ -20,6 +20,7 @@ enum { CLOCK_TEXT_SIZE = 32 }; /* room for any text made here */
 
 int64_t clock_now_ms(void);
 int64_t clock_steady_ms(void); /* since some moment; nobody sets it, and it goes on while the machine sleeps */
+int64_t clock_steady_us(void); /* likewise, for what takes less than a millisecond */
 int64_t clock_cpu_ms(void);    /* CPU time that this thread has used */
 
 /* RFC 3339 with offset or Z; fractions beyond milliseconds are cut; a leap second counts as the second before. */

@@ -37,6 +37,20 @@ static void add_each(struct buf *to, const char *metric, const char *label, cons
     add_one(to, metric, label, map->u.table.keys[i], map->u.table.items[i]->u.number);
 }
 
+static void write_histogram(const struct value *histogram, const char *metric, const char *help, struct buf *to)
+{
+  const struct value *up_to = value_get(histogram, "up_to");
+  double count = value_get_number(histogram, "count", 0);
+  begin(to, metric, "histogram", help);
+  for (size_t i = 0; i < value_count(up_to); i++)
+    buf_addf(
+        to, "presenced_%s_bucket{le=\"%.15g\"} %.15g\n", metric, value_get_number(value_at(up_to, i), "le", 0),
+        value_get_number(value_at(up_to, i), "count", 0));
+  buf_addf(to, "presenced_%s_bucket{le=\"+Inf\"} %.15g\n", metric, count);
+  buf_addf(to, "presenced_%s_sum %.15g\n", metric, value_get_number(histogram, "sum", 0));
+  buf_addf(to, "presenced_%s_count %.15g\n", metric, count);
+}
+
 /* Each event has one of these outcomes, so that their sum is the number of events; what else `status` counts of events
  * is said of accepted ones besides. */
 static void write_events(const struct value *events, struct buf *to)
@@ -105,7 +119,7 @@ void metrics_write(const struct value *status, struct buf *to)
   if (value_get(status, "accounts") == NULL)
     return;
   const struct value *accounts = value_get(status, "accounts"), *rules = value_get(status, "rules");
-  const struct value *scripts = value_get(status, "scripts");
+  const struct value *scripts = value_get(status, "scripts"), *figures = value_get(status, "figures");
   write_events(value_get(status, "events"), to);
   begin(to, "agents", "gauge", "Agents by where they stand in the schedule.");
   add_each(to, "agents", "phase", value_get(status, "phases"));
@@ -116,6 +130,9 @@ void metrics_write(const struct value *status, struct buf *to)
   write_of_accounts(
       accounts, "graph_requests_allowed", "gauge", "Presence requests in 30 seconds, as throttling leaves them.",
       "requests_allowed_now", to);
+  write_histogram(
+      value_get(figures, "commit"), "commit_seconds", "How long the state file took to write what a turn had changed.",
+      to);
   begin(to, "rules_generation", "gauge", "Number of the rules that run.");
   add_one(to, "rules_generation", NULL, NULL, value_get_number(rules, "generation", 0));
   begin(to, "rules_reloads_total", "counter", "Reloads of the rules.");

@@ -88,6 +88,11 @@ static int64_t port_steady(void *context UNUSED)
   return clock_steady_ms();
 }
 
+static int64_t port_stopwatch(void *context UNUSED)
+{
+  return clock_steady_us();
+}
+
 static void port_random(void *context UNUSED, void *bytes, size_t length)
 {
   crypto_random(bytes, length);
@@ -145,5 +150,6 @@ void transport_free(struct transport *transport)
 
 struct ports transport_ports(struct transport *transport)
 {
-  return (struct ports){transport, port_send, port_cancel, port_wake_at, port_now, port_random, port_steady};
+  return (struct ports){transport, port_send,   port_cancel, port_wake_at,
+                        port_now,  port_random, port_steady, port_stopwatch};
 }

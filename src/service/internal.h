@@ -1,10 +1,12 @@
 /* What the files of this room share: service.c (the turn), pipeline.c (events and where an agent stands),
  * flight.c (its requests and their outcomes), identity.c (names and lookups), app.c (token, requests), learn.c (gate,
  * outages), accounts.c (a change of the accounts), status.c (views), tally.c (bounded counts by text), override.c and
- * change.c (overrides; a change of the rules), decisions.c (the decision log as values). */
+ * change.c (overrides; a change of the rules), decisions.c (the decision log as values), figures.c (what is measured).
+ */
 #ifndef SERVICE_INTERNAL_H
 #define SERVICE_INTERNAL_H
 
+#include "base/histogram.h"
 #include "sched/sched.h"
 #include "service/service.h"
 
@@ -141,6 +143,12 @@ void app_clock_stepped(struct app *app, int64_t by_ms);
 /* The next moment at which app_prepare() has something to do; CLOCK_NEVER. ready: agents wait in its queue. */
 int64_t app_next(const struct app *app, bool ready, int64_t now);
 
+/* ---- figures: what the engine measures of itself. Nothing depends on them */
+
+struct figures {
+  struct histogram commit; /* seconds */
+};
+
 /* ---- service */
 
 struct service {
@@ -175,6 +183,7 @@ struct service {
   char rule_trouble[sizeof(((struct err *)NULL)->text)];
   int64_t rule_trouble_ms;
   uint64_t rule_trouble_more;
+  struct figures figures;
 };
 
 int64_t service_now(const struct service *service);
@@ -240,6 +249,13 @@ void change_forget(struct service *service, struct agent *agent);
 void change_ask_shadow(
     struct service *service, const struct agent *agent, const struct event *event, int64_t since_ms, int64_t moment_ms,
     const struct rules_agent *seen);
+
+/* figures.c */
+void figures_init(struct figures *figures);
+/* store_commit(), measured. */
+bool figures_commit(struct service *service, int64_t now, struct err *err) MUST_CHECK;
+/* For service_status(). */
+struct value *figures_view(struct service *service, struct values *values);
 
 /* identity.c */
 struct agent_name *identity_name(struct service *service, int account, const char *name);

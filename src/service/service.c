@@ -35,6 +35,7 @@ struct service *service_new(const struct service_setup *setup)
   service->setup = *setup;
   service->scratch = must_alloc(sizeof *service->scratch);
   accounts_set_apps(service, setup, NULL);
+  figures_init(&service->figures);
   sched_init(&service->sched, service->app_count);
   if (setup->store != NULL)
     store_keep_decisions(setup->store, config->decision_log_ms);
@@ -252,7 +253,7 @@ bool service_turn(struct service *service, struct err *err)
     app_write_budget(service->apps[i], now);
   }
   int64_t next = earliest(say_alive(service, now), more ? now : CLOCK_NEVER);
-  if (service->setup.store != NULL && !store_commit(service->setup.store, now, err))
+  if (service->setup.store != NULL && !figures_commit(service, now, err))
     return false;
   next = earliest(next, sched_next_due(&service->sched));
   const struct heap_node *lookup = heap_first(&service->lookups);

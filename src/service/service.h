@@ -32,6 +32,8 @@ struct ports {
   void (*random)(void *context, void *bytes, size_t length);
   /* Milliseconds of a clock that nobody sets; NULL: only a step back of `now` is noticed. */
   int64_t (*steady)(void *context);
+  /* Microseconds of such a clock, to measure what we do ourselves; decides nothing. NULL: it is not measured. */
+  int64_t (*stopwatch)(void *context);
 };
 
 /* Who wants to know what is decided and what became of it. Called amid the work: it takes note, and calls nothing of
@@ -137,7 +139,8 @@ struct service_rest {
 };
 struct service_rest service_rest(struct service *service);
 
-/* For `status`: {accounts=[...], agents={...}, events={...}, unmatched=[...]}; with_agents adds one entry per agent. */
+/* For `status` and metrics: {accounts=[...], phases={...}, events={...}, unmatched=[...], figures={...}}; with_agents
+ * adds one entry per agent. */
 struct value *service_status(struct service *service, bool with_agents, struct values *values);
 
 /* The agent's object id, as far as it is known; NULL: not yet. */

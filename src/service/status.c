@@ -319,6 +319,7 @@ struct value *service_status(struct service *service, bool with_agents, struct v
   }
   value_set(values, view, "left_behind", view_left(service, values));
   value_set(values, view, "unserved", view_tally(&service->unserved, values));
+  value_set(values, view, "figures", figures_view(service, values));
   if (with_agents)
     value_set(values, view, "agents", view_agents(service, values));
   return view;

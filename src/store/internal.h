@@ -52,6 +52,7 @@ struct store {
   struct err failure; /* the first one; ERR_NONE while all is well */
   int64_t forget_ids_at_ms, forget_decisions_at_ms;
   int64_t keep_decisions_ms;
+  uint64_t commits;    /* that had something to write */
   size_t silent_count; /* contributions that are silent */
 };
 

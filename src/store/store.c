@@ -267,6 +267,7 @@ static bool end_transaction(struct store *store, struct err *err)
     (void)!db_is_there(store->db, &store->failure); /* else nothing of it would be there at the next start */
   if (store->in_transaction)
     store_run(store, COMMIT);
+  store->commits += store->in_transaction;
   store->in_transaction = false;
   if (store->failure.kind == ERR_NONE)
     return true;
@@ -291,4 +292,9 @@ bool store_try_write(struct store *store, struct err *err)
 {
   store_set_alive(store, store_alive(store)); /* a page is written, though it says the same */
   return end_transaction(store, err);
+}
+
+uint64_t store_commits(const struct store *store)
+{
+  return store->commits;
 }

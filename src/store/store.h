@@ -102,5 +102,7 @@ bool store_read_decisions(
 bool store_commit(struct store *store, int64_t now, struct err *err) MUST_CHECK;
 /* Can the file be written? Nothing in it changes. */
 bool store_try_write(struct store *store, struct err *err) MUST_CHECK;
+/* How many commits had something to write. */
+uint64_t store_commits(const struct store *store);
 
 #endif

@@ -7,8 +7,9 @@ import subprocess
 
 from conftest import wait_until
 
-AGENT = "agent001@contoso.com"
-LINE = re.compile(r'(presenced_[a-z_]+)(\{(?:[a-z]+="(?:[^"\\\n]|\\.)*",?)+\})? (\S+)')
+AGENT, OTHER = "agent001@contoso.com", "agent002@contoso.com"
+LINE = re.compile(r'(presenced_[a-z_]+)((?:\{(?:[a-z]+="(?:[^"\\\n]|\\[n"\\])*",?)+\})?) (-?[0-9.e+-]+)')
+LE = re.compile(r',?le="([^"]+)"')
 
 
 class Socket(http.client.HTTPConnection):
@@ -22,18 +23,58 @@ class Socket(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
+def families(text):
+    """{name: (type, {series: value})}; HELP and TYPE stand before the samples of a family, and all of those together."""
+    assert text.endswith("\n")
+    found, name, lines = {}, None, text.splitlines()
+    for i, line in enumerate(lines):
+        if line.startswith("# HELP "):
+            name, told = line[len("# HELP "):].split(" ", 1)
+            assert told.strip() and name not in found, line
+            assert lines[i + 1].startswith(f"# TYPE {name} "), line
+        elif line.startswith("# "):
+            _, _, typed, kind = line.split(" ")
+            assert typed == name and kind in ("counter", "gauge", "histogram"), line
+            found[name] = (kind, {})
+        else:
+            match = LINE.fullmatch(line)
+            assert match, line
+            sample, labels, value = match.groups()
+            kind, series = found[name]
+            parts = [name + part for part in ("_bucket", "_sum", "_count")] if kind == "histogram" else [name]
+            assert sample in parts and sample + labels not in series, line
+            series[sample + labels] = float(value)
+    return found
+
+
+def check_histogram(name, series):
+    """Of each set of labels the buckets ascend, in their bounds and their counts, and the last one holds all."""
+    buckets = {}
+    for key, value in series.items():
+        if key.startswith(name + "_bucket"):
+            bound, = LE.findall(key)
+            rest = LE.sub("", key[len(name + "_bucket"):]).replace("{}", "")
+            buckets.setdefault(rest, []).append((float(bound), value))
+    assert buckets, name
+    for labels, pairs in buckets.items():
+        assert pairs == sorted(pairs) and len({bound for bound, _ in pairs}) == len(pairs), name
+        assert [count for _, count in pairs] == sorted(count for _, count in pairs), name
+        assert pairs[-1] == (float("inf"), series[f"{name}_count{labels}"]), name
+        assert f"{name}_sum{labels}" in series, name
+
+
 def metrics(sim):
+    """Every series with its value; whatever is asked for, all of the text must be right."""
     connection = Socket(sim.folder / "control.sock")
     connection.request("GET", "/metrics")
     answer = connection.getresponse()
     assert (answer.status, answer.headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
     found = {}
-    for line in answer.read().decode().splitlines():
-        if not line.startswith("# "):
-            match = LINE.fullmatch(line)
-            assert match, line
-            name, labels, value = match.groups()
-            found[name + (labels or "")] = float(value)
+    for name, (kind, series) in families(answer.read().decode()).items():
+        assert name.startswith("presenced_") and name.endswith("_total") == (kind == "counter"), name
+        if kind == "histogram":
+            check_histogram(name, series)
+        found |= series
     connection.close()
     return found
 
@@ -64,3 +105,14 @@ def test_metrics(sim, make_presenced):
                 and r'odd \"name\".lua"' in name]
     assert len(failures) == 1 and failures[0] >= 1
     assert 0 in [value for name, value in found.items() if name.startswith("presenced_script_running{")]
+
+
+def test_commits(sim, make_presenced):
+    """The histogram counts commits that wrote something: at least one per event that was acknowledged by itself."""
+    presenced = make_presenced(sim, events="-", stdin=subprocess.PIPE)
+    presenced.send({"agent": OTHER, "state": "Ready"})
+    wait_until(lambda: sim.shown(OTHER)[0] == "Available", "it shows")
+    before = metrics(sim)["presenced_commit_seconds_count"]
+    presenced.send({"agent": AGENT, "state": "Ready"})
+    wait_until(lambda: sim.shown(AGENT)[0] == "Available", "it shows")
+    assert metrics(sim)["presenced_commit_seconds_count"] > before

@@ -61,7 +61,8 @@ static struct world {
   } exchanges[EXCHANGES_MAX];
   size_t sent;
   int tokens;
-  int64_t (*steady)(void *context); /* NULL until a test has a clock that nobody sets */
+  int64_t (*steady)(void *context);    /* NULL until a test has a clock that nobody sets */
+  int64_t (*stopwatch)(void *context); /* NULL until a test measures */
 } world;
 
 /* ---- ports */
@@ -267,7 +268,7 @@ static UNUSED void restart(void)
       .rulesets = &world.ruleset,
       .store = world.store,
       .json = world.json,
-      .ports = {NULL, port_send, port_cancel, port_wake_at, port_now, port_random, world.steady}};
+      .ports = {NULL, port_send, port_cancel, port_wake_at, port_now, port_random, world.steady, world.stopwatch}};
   world.service = service_new(&setup);
   service_start(world.service);
   turn();

@@ -1,0 +1,60 @@
+/* cli/metrics: what status tells, as Prometheus reads it. */
+#include "adapters/json.h"
+#include "cli/metrics.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct buf written;
+
+static const char *text_of(const char *status)
+{
+  struct err err = ERR_INIT;
+  struct values values = {0};
+  struct value *value;
+  struct json *json = json_new(&err);
+  if (json == NULL || !json_parse(json, status, strlen(status), &values, &value, &err))
+    fail_msg("%s", err.text);
+  buf_init(&written, 1024 * 1024);
+  metrics_write(value, &written);
+  values_release(&values);
+  json_free(json);
+  return buf_text(&written);
+}
+
+static void what_status_tells_is_in_the_text(void **state UNUSED)
+{
+  static const struct {
+    const char *status, *lines;
+  } table[] = {
+      {"{\"events\":{\"accepted\":3,\"stale\":1}}", "presenced_events_total{outcome=\"accepted\"} 3\n"
+                                                    "presenced_events_total{outcome=\"duplicate\"} 0\n"
+                                                    "presenced_events_total{outcome=\"stale\"} 1\n"
+                                                    "presenced_events_total{outcome=\"refused\"} 0\n"},
+      {"{\"figures\":{\"commit\":{\"up_to\":[{\"le\":0.0005,\"count\":1},{\"le\":10,\"count\":3}],"
+       "\"count\":4,\"sum\":20.25}}}",
+       "# TYPE presenced_commit_seconds histogram\n"
+       "presenced_commit_seconds_bucket{le=\"0.0005\"} 1\n"
+       "presenced_commit_seconds_bucket{le=\"10\"} 3\n"
+       "presenced_commit_seconds_bucket{le=\"+Inf\"} 4\n"
+       "presenced_commit_seconds_sum 20.25\n"
+       "presenced_commit_seconds_count 4\n"},
+      {"{\"scripts\":[{\"file\":\"odd \\\"n\\\\am\\ne\\\".lua\",\"state\":\"runs\"}]}",
+       "presenced_script_running{script=\"odd \\\"n\\\\am\\ne\\\".lua\"} 1\n"},
+  };
+  for (size_t i = 0; i < COUNT_OF(table); i++) {
+    const char *text = text_of(table[i].status);
+    if (strstr(text, table[i].lines) == NULL)
+      fail_msg("not found:\n%s\nin:\n%s", table[i].lines, text);
+    buf_release(&written);
+  }
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {cmocka_unit_test(what_status_tells_is_in_the_text)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
