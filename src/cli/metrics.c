@@ -30,11 +30,22 @@ static void add_one(struct buf *to, const char *metric, const char *label, const
   buf_addf(to, " %.15g\n", number);
 }
 
-/* One line for each member of a map. */
-static void add_each(struct buf *to, const char *metric, const char *label, const struct value *map)
+static void add_phases(struct buf *to, const char *account, const struct value *phases)
 {
-  for (size_t i = 0; value_is(map, VALUE_MAP) && i < value_count(map); i++)
-    add_one(to, metric, label, map->u.table.keys[i], map->u.table.items[i]->u.number);
+  for (size_t i = 0; value_is(phases, VALUE_MAP) && i < value_count(phases); i++) {
+    buf_add_str(to, "presenced_agents");
+    add_label(to, "{", "account", account);
+    add_label(to, ",", "phase", phases->u.table.keys[i]);
+    buf_addf(to, "} %.15g\n", phases->u.table.items[i]->u.number);
+  }
+}
+
+static void write_agents(const struct value *accounts, const struct value *without_account, struct buf *to)
+{
+  begin(to, "agents", "gauge", "Agents by where they stand in the schedule; account \"\": no account serves them.");
+  for (size_t i = 0; i < value_count(accounts); i++)
+    add_phases(to, value_get_text(value_at(accounts, i), "account", ""), value_get(value_at(accounts, i), "phases"));
+  add_phases(to, "", without_account);
 }
 
 static void write_histogram(const struct value *histogram, const char *metric, const char *help, struct buf *to)
@@ -121,8 +132,7 @@ void metrics_write(const struct value *status, struct buf *to)
   const struct value *accounts = value_get(status, "accounts"), *rules = value_get(status, "rules");
   const struct value *scripts = value_get(status, "scripts"), *figures = value_get(status, "figures");
   write_events(value_get(status, "events"), to);
-  begin(to, "agents", "gauge", "Agents by where they stand in the schedule.");
-  add_each(to, "agents", "phase", value_get(status, "phases"));
+  write_agents(accounts, value_get(status, "phases_without_account"), to);
   write_requests(accounts, to);
   write_of_accounts(
       accounts, "graph_throttled_seconds_total", "counter", "Time for which Graph has asked for a pause.",
@@ -130,6 +140,10 @@ void metrics_write(const struct value *status, struct buf *to)
   write_of_accounts(
       accounts, "graph_requests_allowed", "gauge", "Presence requests in 30 seconds, as throttling leaves them.",
       "requests_allowed_now", to);
+  write_of_accounts(
+      accounts, "token_expires_seconds", "gauge",
+      "Until the token in hand expires; 0: there is none that holds, and nothing can be sent.",
+      "token_expires_in_seconds", to);
   write_histogram(
       value_get(figures, "commit"), "commit_seconds", "How long the state file took to write what a turn had changed.",
       to);

@@ -33,29 +33,64 @@ static struct value *view_tally(const struct tally *tally, struct values *values
   return list;
 }
 
+/* 0: there is none that holds. */
+static int64_t token_left_ms(const struct app *app, int64_t now)
+{
+  return app->token.bearer.length > 0 && now < app->token.expires_ms ? app->token.expires_ms - now : 0;
+}
+
 static const char *token_state(const struct app *app, int64_t now)
 {
-  bool valid = app->token.bearer.length > 0 && now < app->token.expires_ms;
+  bool valid = token_left_ms(app, now) > 0;
   if (app->token_trouble.kind != ERR_NONE)
     return valid ? "valid, renewal fails" : app->token_refused ? "refused" : "failing";
   return valid ? "valid" : "none yet";
 }
 
-/* What the budget is, and what keeping up what stands takes of it. */
-static void view_budget(const struct service *service, const struct app *app, struct values *values, struct value *view)
+/* Where agents stand, from one look at all of them. */
+struct census {
+  size_t phases[PHASE_PARKED + 1];
+  size_t available, others; /* sessions that are to be kept up */
+};
+
+/* One per account, behind that of agents that no account serves. free() it. */
+static struct census *take_census(const struct service *service, int64_t now)
 {
-  int64_t available = 0, others = 0, lease_ms = 0, now = service_now(service);
+  struct census *census = must_alloc((service->setup.config->account_count + 1) * sizeof *census);
   struct list_node *agents = store_agents(service->setup.store);
   for (struct list_node *node = agents->next; node != agents; node = node->next) {
     const struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
     const struct slot *session = &agent->confirmed.session;
-    if (service_app(service, agent) != app || session->presence == PRESENCE_NONE || now >= session->until_ms)
+    struct census *of = &census[agent->account - AGENT_NO_ACCOUNT];
+    of->phases[agent->phase]++;
+    if (session->presence == PRESENCE_NONE || now >= session->until_ms)
       continue;
-    lease_ms = service->setup.config->accounts[agent->account].lease_ms;
-    available += session->presence == SESSION_AVAILABLE;
-    others += session->presence != SESSION_AVAILABLE;
+    of->available += session->presence == SESSION_AVAILABLE;
+    of->others += session->presence != SESSION_AVAILABLE;
   }
-  double needs = lease_ms == 0 ? 0 : sched_keep_alives(available, others, lease_ms);
+  return census;
+}
+
+static struct value *view_phases(const struct census *of, struct values *values)
+{
+  struct value *view = value_map(values);
+  for (int phase = PHASE_IDLE; phase <= PHASE_PARKED; phase++)
+    put_number(values, view, phase_str((enum phase)phase), (double)of->phases[phase]);
+  return view;
+}
+
+/* What the budget is, and what keeping up what stands takes of it. */
+static void view_budget(
+    const struct service *service, const struct app *app, const struct census *census, struct values *values,
+    struct value *view)
+{
+  const struct config *config = service->setup.config;
+  double needs = 0;
+  for (size_t i = 0; i < config->account_count; i++) {
+    const struct census *of = &census[i + 1];
+    if (service->apps[service->app_of_account[i]] == app)
+      needs += sched_keep_alives((int64_t)of->available, (int64_t)of->others, config->accounts[i].lease_ms);
+  }
   struct sched_load load = {.agents = 1, .lease_ms = CLOCK_HOUR};
   put_number(values, view, "requests_per_30_seconds", (double)app->presence.limit);
   put_number(values, view, "requests_allowed_now", (double)app->presence.allowed);
@@ -88,7 +123,8 @@ static void view_requests(const struct app *app, struct values *values, struct v
   value_set(values, view, "answered", answered);
 }
 
-static struct value *view_account(const struct service *service, size_t index, struct values *values)
+static struct value *view_account(
+    const struct service *service, size_t index, const struct census *census, struct values *values)
 {
   const struct config_account *account = &service->setup.config->accounts[index];
   const struct app *app = service->apps[service->app_of_account[index]];
@@ -103,10 +139,12 @@ static struct value *view_account(const struct service *service, size_t index, s
   value_set(
       values, view, "token_expires",
       app->token.bearer.length > 0 ? instant(values, app->token.expires_ms) : value_nil(values));
+  put_number(values, view, "token_expires_in_seconds", token_left_ms(app, now) / 1000.0);
   value_set(values, view, "closed_until", instant(values, app->gate_until_ms > now ? app->gate_until_ms : 0));
   value_set(values, view, "refused_until", instant(values, app->auth_until_ms > now ? app->auth_until_ms : 0));
   put_number(values, view, "in_flight", (double)app->in_flight);
-  view_budget(service, app, values, view);
+  value_set(values, view, "phases", view_phases(&census[index + 1], values));
+  view_budget(service, app, census, values, view);
   put_number(values, view, "throttled_seconds", (double)app->throttled_ms / 1000);
   view_requests(app, values, view);
   return view;
@@ -300,13 +338,15 @@ static struct value *view_left(const struct service *service, struct values *val
 struct value *service_status(struct service *service, bool with_agents, struct values *values)
 {
   struct value *view = value_map(values), *accounts = value_list(values), *phases = value_map(values);
+  struct census *census = take_census(service, service_now(service));
   for (size_t i = 0; i < service->setup.config->account_count; i++)
-    value_add(values, accounts, view_account(service, i, values));
+    value_add(values, accounts, view_account(service, i, census, values));
   for (int phase = PHASE_IDLE; phase <= PHASE_PARKED; phase++)
     put_number(values, phases, phase_str((enum phase)phase), (double)service->sched.counts[phase]);
   value_set(values, view, "time", instant(values, service_now(service)));
   value_set(values, view, "accounts", accounts);
   value_set(values, view, "phases", phases);
+  value_set(values, view, "phases_without_account", view_phases(&census[0], values));
   value_set(values, view, "events", view_events(service, values));
   value_set(values, view, "unmatched", view_tally(&service->unmatched, values));
   if (service->setup.shadows != NULL) {
@@ -322,5 +362,6 @@ struct value *service_status(struct service *service, bool with_agents, struct v
   value_set(values, view, "figures", figures_view(service, values));
   if (with_agents)
     value_set(values, view, "agents", view_agents(service, values));
+  free(census);
   return view;
 }

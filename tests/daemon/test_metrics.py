@@ -65,6 +65,7 @@ def check_histogram(name, series):
 
 def metrics(sim):
     """Every series with its value; whatever is asked for, all of the text must be right."""
+    wait_until((sim.folder / "control.sock").exists, "the daemon listens")
     connection = Socket(sim.folder / "control.sock")
     connection.request("GET", "/metrics")
     answer = connection.getresponse()
@@ -116,3 +117,20 @@ def test_commits(sim, make_presenced):
     presenced.send({"agent": AGENT, "state": "Ready"})
     wait_until(lambda: sim.shown(AGENT)[0] == "Available", "it shows")
     assert metrics(sim)["presenced_commit_seconds_count"] > before
+
+
+def test_agents_by_account(sim, make_presenced):
+    account = re.search(r"<Account[^>]*/>", sim.config.read_text("utf-8")).group(0)
+    other = account.replace('Id="contoso.com"', 'Id="other.example"', 1)
+    sim.change_config(lambda xml: xml.replace(account, account + other))
+    presenced = make_presenced(sim, events="-", stdin=subprocess.PIPE)
+    presenced.send({"agent": AGENT, "state": "Ready"}, {"agent": "a@nobody.example", "state": "Ready"},
+                   {"agent": "b@nobody.example", "state": "Ready"})
+    wait_until(lambda: sim.shown(AGENT)[0] == "Available", "it shows, so there is a token")
+    waits = 'presenced_agents{account="contoso.com",phase="waiting"}'
+    found = wait_until(lambda: (m := metrics(sim)).get(waits) == 1 and m, "it waits to be refreshed")
+    assert found['presenced_agents{account="",phase="parked"}'] == 2
+    assert sum(value for name, value in found.items() if name.startswith("presenced_agents{")) == 3
+    assert found['presenced_agents{account="other.example",phase="parked"}'] == 0
+    assert 0 < found['presenced_token_expires_seconds{account="contoso.com"}'] <= 3600
+    assert 0 < found['presenced_token_expires_seconds{account="other.example"}'] <= 3600

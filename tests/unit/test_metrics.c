@@ -34,6 +34,17 @@ static void what_status_tells_is_in_the_text(void **state UNUSED)
                                                     "presenced_events_total{outcome=\"duplicate\"} 0\n"
                                                     "presenced_events_total{outcome=\"stale\"} 1\n"
                                                     "presenced_events_total{outcome=\"refused\"} 0\n"},
+      {"{\"accounts\":[{\"account\":\"c.com\",\"token_expires_in_seconds\":3599.5,\"phases\":{\"idle\":7,\"parked\":1}}"
+       "],"
+       "\"phases_without_account\":{\"idle\":0,\"parked\":2}}",
+       "presenced_agents{account=\"c.com\",phase=\"idle\"} 7\n"
+       "presenced_agents{account=\"c.com\",phase=\"parked\"} 1\n"
+       "presenced_agents{account=\"\",phase=\"idle\"} 0\n"
+       "presenced_agents{account=\"\",phase=\"parked\"} 2\n"},
+      {"{\"accounts\":[{\"account\":\"c.com\",\"token_expires_in_seconds\":3599.5},{\"account\":\"d.com\"}]}",
+       "# TYPE presenced_token_expires_seconds gauge\n"
+       "presenced_token_expires_seconds{account=\"c.com\"} 3599.5\n"
+       "presenced_token_expires_seconds{account=\"d.com\"} 0\n"},
       {"{\"figures\":{\"commit\":{\"up_to\":[{\"le\":0.0005,\"count\":1},{\"le\":10,\"count\":3}],"
        "\"count\":4,\"sum\":20.25}}}",
        "# TYPE presenced_commit_seconds histogram\n"
