@@ -133,6 +133,15 @@ void metrics_write(const struct value *status, struct buf *to)
   const struct value *scripts = value_get(status, "scripts"), *figures = value_get(status, "figures");
   write_events(value_get(status, "events"), to);
   write_agents(accounts, value_get(status, "phases_without_account"), to);
+  write_of_accounts(
+      accounts, "presence_oldest_difference_seconds", "gauge",
+      "For how long an agent has not shown what it should, of those that wait for it now the longest; 0: none waits.",
+      "oldest_difference_seconds", to);
+  write_histogram(
+      value_get(figures, "presence_age"), "presence_age_seconds",
+      "For how long an agent did not show what it should: from the event, or the end of its delay, to Graph's answer "
+      "after which nothing was missing.",
+      to);
   write_requests(accounts, to);
   write_of_accounts(
       accounts, "graph_throttled_seconds_total", "counter", "Time for which Graph has asked for a pause.",

@@ -5,8 +5,13 @@
 /* A fast disk to one that hangs. */
 static const double commit_bounds[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
 
+/* From one quick request to a day's outage. */
+static const double age_bounds[] = {0.05, 0.1, 0.25, 0.5, 1,    2.5,  5,     10,   30,
+                                    60,   120, 300,  600, 1800, 3600, 14400, 86400};
+
 void figures_init(struct figures *figures)
 {
+  figures->presence_age = (struct histogram){.bounds = age_bounds, .bound_count = COUNT_OF(age_bounds)};
   figures->commit = (struct histogram){.bounds = commit_bounds, .bound_count = COUNT_OF(commit_bounds)};
 }
 
@@ -26,6 +31,11 @@ bool figures_commit(struct service *service, int64_t now, struct err *err)
   if (store_commits(store) != before && service->setup.ports.stopwatch != NULL)
     histogram_add(&service->figures.commit, (double)(stopwatch(service) - began_us) / 1e6);
   return true;
+}
+
+void figures_confirmed(struct service *service, int64_t since_ms, int64_t now)
+{
+  histogram_add(&service->figures.presence_age, (double)(now - since_ms) / 1000);
 }
 
 /* ---- view */
@@ -49,6 +59,7 @@ static struct value *view_histogram(const struct histogram *histogram, struct va
 struct value *figures_view(struct service *service, struct values *values)
 {
   struct value *view = value_map(values);
+  value_set(values, view, "presence_age", view_histogram(&service->figures.presence_age, values));
   value_set(values, view, "commit", view_histogram(&service->figures.commit, values));
   return view;
 }

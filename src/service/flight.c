@@ -144,6 +144,15 @@ static void react(
   }
 }
 
+/* Settles the agent after an answer; since_ms: since when it has not shown all it should, 0 if it has. */
+static void settle(struct service *service, struct agent *agent, int64_t since_ms, int64_t now)
+{
+  pipeline_settle(service, agent, now);
+  if (since_ms != 0 && agent->differs_since_ms == 0 && agent->phase != PHASE_PARKED)
+    figures_confirmed(service, since_ms, now);
+  pipeline_drop_if_empty(service, agent, now);
+}
+
 static void on_done(void *context, const struct outcome *outcome, const struct graph_reply *reply UNUSED)
 {
   struct flight *flight = context;
@@ -162,8 +171,7 @@ static void on_done(void *context, const struct outcome *outcome, const struct g
   store_touch(service->setup.store, agent);
   sched_move(&service->sched, agent, PHASE_IDLE, CLOCK_NEVER);
   react(service, agent, flight, outcome, now);
-  pipeline_settle(service, agent, now);
-  pipeline_drop_if_empty(service, agent, now);
+  settle(service, agent, flight->plan.refresh ? 0 : agent->differs_since_ms, now);
 }
 
 /* ---- reading before a preferred presence is cleared: many agents share one request */
@@ -221,8 +229,7 @@ static void on_read(void *context, const struct outcome *outcome, const struct g
       continue;
     sched_move(&service->sched, agent, PHASE_IDLE, CLOCK_NEVER);
     take_reading(service, &reading->readers[i], outcome, applied, now);
-    pipeline_settle(service, agent, now);
-    pipeline_drop_if_empty(service, agent, now);
+    settle(service, agent, agent->differs_since_ms, now);
   }
 }
 

@@ -146,7 +146,7 @@ int64_t app_next(const struct app *app, bool ready, int64_t now);
 /* ---- figures: what the engine measures of itself. Nothing depends on them */
 
 struct figures {
-  struct histogram commit; /* seconds */
+  struct histogram presence_age, commit; /* seconds */
 };
 
 /* ---- service */
@@ -160,8 +160,9 @@ struct service {
   struct heap lookups; /* of agent_name.due */
   struct event *scratch;
   bool clock_known;
-  int64_t clock_ms;   /* how far the clock was ahead of the steady one; without that, when it was last looked at */
-  int64_t stepped_ms; /* how far the clock was set, in all */
+  int64_t clock_ms;     /* how far the clock was ahead of the steady one; without that, when it was last looked at */
+  int64_t stepped_ms;   /* how far the clock was set, in all */
+  int64_t clock_set_ms; /* when that was, last */
   struct decision decision, shadow_decision;
   uint64_t accepted, duplicates, stale, refused, reused_ids, future, unknown_fields, decisions, rule_errors, no_account;
   /* Agents that are still to be decided again after a change of the rules: from here to the end of the store's list. */
@@ -254,6 +255,8 @@ void change_ask_shadow(
 void figures_init(struct figures *figures);
 /* store_commit(), measured. */
 bool figures_commit(struct service *service, int64_t now, struct err *err) MUST_CHECK;
+/* Graph has just confirmed the last of what the agent should show; since_ms: since when it did not show all of it. */
+void figures_confirmed(struct service *service, int64_t since_ms, int64_t now);
 /* For service_status(). */
 struct value *figures_view(struct service *service, struct values *values);
 

@@ -273,6 +273,7 @@ void pipeline_park(struct service *service, struct agent *agent, enum park_cause
   }
   agent->park_cause = cause;
   agent->differs = false;
+  agent->differs_since_ms = 0; /* once freed it has not waited longer than others */
   /* Nobody will speak for one without names again: it goes when what it shows has ended by itself. */
   bool orphan = agent->names == NULL && agent->contributions == NULL;
   sched_move(&service->sched, agent, PHASE_PARKED, orphan ? agent_shows_until(agent) : CLOCK_NEVER);
@@ -396,13 +397,32 @@ struct sched_plan pipeline_plan(struct service *service, struct agent *agent, in
   return sched_plan(agent, ret_desired, now, &policy);
 }
 
+/* Since when what is new now is so: where it was waited for, since that moment, however late the turn comes. Moments
+ * from before the clock was set are by another clock. */
+static int64_t beginning(const struct service *service, const struct agent *agent, int64_t now)
+{
+  bool was_due = agent->phase == PHASE_WAITING && agent->due.place != 0 && agent->due.at_ms < now;
+  return was_due && agent->due.at_ms > service->clock_set_ms ? agent->due.at_ms : now;
+}
+
 /* The age of a difference outlives its steps and newer decisions: who waits longest is served first. */
-static void note_difference(struct agent *agent, bool differs, int64_t now)
+static void note_difference(const struct service *service, struct agent *agent, bool differs, int64_t now)
 {
   if (!differs)
     agent->differs_since_ms = 0;
   else if (agent->differs_since_ms == 0)
-    agent->differs_since_ms = now;
+    agent->differs_since_ms = beginning(service, agent, now);
+}
+
+/* What arrives while a refresh is under way has to wait for its answer: will anything differ then? */
+static bool differs_behind_refresh(struct service *service, struct agent *agent, int64_t now)
+{
+  struct slot *session = &agent->confirmed.session, before = *session;
+  struct desired desired;
+  session->unsure = false;
+  struct sched_plan plan = pipeline_plan(service, agent, now, &desired);
+  *session = before;
+  return plan.step != STEP_NONE && !plan.refresh;
 }
 
 static enum sched_urgency urgency_of(
@@ -419,6 +439,8 @@ static enum sched_urgency urgency_of(
 void pipeline_settle(struct service *service, struct agent *agent, int64_t now)
 {
   agent->loses_account = accounts_loses(service, agent);
+  if (agent->phase == PHASE_IN_FLIGHT && agent->differs_since_ms == 0)
+    note_difference(service, agent, differs_behind_refresh(service, agent, now), now);
   if (agent->phase == PHASE_IN_FLIGHT || agent->park_cause != PARK_NONE)
     return;
   if (agent->account == AGENT_NO_ACCOUNT) {
@@ -428,7 +450,7 @@ void pipeline_settle(struct service *service, struct agent *agent, int64_t now)
   int64_t recheck_ms = pass_time(service, agent, now);
   struct desired desired;
   struct sched_plan plan = pipeline_plan(service, agent, now, &desired);
-  note_difference(agent, plan.step != STEP_NONE && !plan.refresh, now);
+  note_difference(service, agent, plan.step != STEP_NONE && !plan.refresh, now);
   if (plan.step == STEP_NONE) {
     release_successor(service, agent, now);
     wait_until(service, agent, false, plan.next_ms < recheck_ms ? plan.next_ms : recheck_ms);

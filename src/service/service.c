@@ -168,6 +168,7 @@ static void clock_stepped(struct service *service, int64_t by_ms)
       "the clock was set %s by %s", by_ms < 0 ? "back" : "forward",
       clock_short_duration(by_ms < 0 ? -by_ms : by_ms, text));
   service->stepped_ms += by_ms;
+  service->clock_set_ms = now;
   for (size_t i = 0; i < service->app_count; i++)
     app_clock_stepped(service->apps[i], by_ms);
   if (service->setup.store == NULL)

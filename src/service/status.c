@@ -51,6 +51,7 @@ static const char *token_state(const struct app *app, int64_t now)
 struct census {
   size_t phases[PHASE_PARKED + 1];
   size_t available, others; /* sessions that are to be kept up */
+  int64_t oldest_ms;        /* the beginning of the oldest difference; 0: nothing differs. Who is parked has none */
 };
 
 /* One per account, behind that of agents that no account serves. free() it. */
@@ -63,6 +64,8 @@ static struct census *take_census(const struct service *service, int64_t now)
     const struct slot *session = &agent->confirmed.session;
     struct census *of = &census[agent->account - AGENT_NO_ACCOUNT];
     of->phases[agent->phase]++;
+    if (agent->differs_since_ms != 0 && (of->oldest_ms == 0 || agent->differs_since_ms < of->oldest_ms))
+      of->oldest_ms = agent->differs_since_ms;
     if (session->presence == PRESENCE_NONE || now >= session->until_ms)
       continue;
     of->available += session->presence == SESSION_AVAILABLE;
@@ -143,7 +146,11 @@ static struct value *view_account(
   value_set(values, view, "closed_until", instant(values, app->gate_until_ms > now ? app->gate_until_ms : 0));
   value_set(values, view, "refused_until", instant(values, app->auth_until_ms > now ? app->auth_until_ms : 0));
   put_number(values, view, "in_flight", (double)app->in_flight);
-  value_set(values, view, "phases", view_phases(&census[index + 1], values));
+  const struct census *of = &census[index + 1];
+  value_set(values, view, "phases", view_phases(of, values));
+  put_number(
+      values, view, "oldest_difference_seconds",
+      of->oldest_ms == 0 || of->oldest_ms > now ? 0 : (double)(now - of->oldest_ms) / 1000);
   view_budget(service, app, census, values, view);
   put_number(values, view, "throttled_seconds", (double)app->throttled_ms / 1000);
   view_requests(app, values, view);

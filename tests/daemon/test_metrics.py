@@ -134,3 +134,21 @@ def test_agents_by_account(sim, make_presenced):
     assert found['presenced_agents{account="other.example",phase="parked"}'] == 0
     assert 0 < found['presenced_token_expires_seconds{account="contoso.com"}'] <= 3600
     assert 0 < found['presenced_token_expires_seconds{account="other.example"}'] <= 3600
+
+
+def test_presence_age(sim, make_presenced):
+    presenced = make_presenced(sim, events="-", stdin=subprocess.PIPE)
+    presenced.send({"agent": AGENT, "state": "Ready"})
+    aged = "presenced_presence_age_seconds_count"
+    found = wait_until(lambda: (m := metrics(sim))[aged] == 1 and m, "its presence is confirmed")
+    oldest = 'presenced_presence_oldest_difference_seconds{account="contoso.com"}'
+    assert found[oldest] == 0
+    sim.faults("503")
+    presenced.send({"agent": AGENT, "state": "Talking"})
+    older = wait_until(lambda: metrics(sim)[oldest], "it does not show what it should")
+    assert wait_until(lambda: (m := metrics(sim))[oldest] > older and m, "it gets older")[aged] == 1
+    sim.faults()
+    wait_until(lambda: sim.shown(AGENT) == ("Busy", "InACall"), "it shows")
+    found = wait_until(lambda: (m := metrics(sim))[aged] == 2 and m, "its presence is confirmed")
+    assert found[oldest] == 0
+    assert found["presenced_presence_age_seconds_sum"] > older

@@ -34,7 +34,8 @@ static const char rules_text[] =
     "  name = 'test',\n"
     "  reasons = { LUNCH = teams.be_right_back { expires = '45m' }, NOTE = teams.busy { expires = '1h', message = "
     "'back soon' },\n"
-    "    SHORT = session.in_a_call { expires = '10m' } },\n"
+    "    SHORT = session.in_a_call { expires = '10m' }, LATER = session.in_a_call { expires = '1h', delay = '30s' } "
+    "},\n"
     "  states = { Ready = teams.available, Talking = teams.in_a_call, Ringing = keep, LoggedOff = clear },\n"
     "}\n";
 

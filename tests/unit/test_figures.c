@@ -1,0 +1,266 @@
+/* What the engine measures of itself: how long presences took, what lapsed, what was decided. */
+#include "service_world.h"
+
+#define SET(id, presence) "POST /users/" id "/presence/setPresence " presence " PT1H"
+#define AVAILABLE SET(ID_A, "Available Available")
+#define IN_A_CALL SET(ID_A, "Busy InACall")
+
+static int64_t set_by_ms, stopwatch_us; /* by how much somebody has set the clock */
+
+static int64_t port_steady(void *context UNUSED)
+{
+  return world.now - set_by_ms;
+}
+
+static int64_t port_stopwatch(void *context UNUSED)
+{
+  return stopwatch_us += 250;
+}
+
+static int set_up_measured(void **state_of_test)
+{
+  int failed = set_up(state_of_test);
+  if (failed != 0)
+    return failed;
+  set_by_ms = 0;
+  world.steady = port_steady;
+  world.stopwatch = port_stopwatch;
+  restart();
+  return 0;
+}
+
+/* A number of the status, by its members; of lists the first entry. */
+static double figure(const char *first, const char *second, const char *third)
+{
+  struct values values = {0};
+  const struct value *at = service_status(world.service, false, &values);
+  const char *const path[] = {first, second, third};
+  for (size_t i = 0; i < COUNT_OF(path) && path[i] != NULL; i++) {
+    at = value_get(at, path[i]);
+    if (value_is(at, VALUE_LIST))
+      at = value_at(at, 0);
+  }
+  if (!value_is(at, VALUE_NUMBER))
+    fail_msg("%s %s %s: no number", first, second, third == NULL ? "" : third);
+  double number = at->u.number;
+  values_release(&values);
+  return number;
+}
+
+static double oldest(void)
+{
+  return figure("accounts", "oldest_difference_seconds", NULL);
+}
+
+static double measured_before, sum_before;
+
+static void begin_measuring(void)
+{
+  measured_before = figure("figures", "presence_age", "count");
+  sum_before = figure("figures", "presence_age", "sum");
+}
+
+/* What was measured since begin_measuring(). */
+static void expect_ages(int count, double sum)
+{
+  double measured = figure("figures", "presence_age", "count") - measured_before;
+  double seconds = figure("figures", "presence_age", "sum") - sum_before;
+  if ((int)measured != count || seconds < sum - 1e-6 || seconds > sum + 1e-6)
+    fail_msg("%.0f ages of together %.3f s, not %d of %.3f s", measured, seconds, count, sum);
+}
+
+/* Time passes, and nothing is done in it: what is on its way stays so. */
+static void later(int64_t ms)
+{
+  world.now += ms;
+}
+
+/* ---- age */
+
+static void an_age_is_from_the_event_to_the_last_answer(void **s UNUSED)
+{
+  state("a@c.com", "Ready", "");
+  assert_true(oldest() == 0);
+  later(1000);
+  answer_token();
+  later(1000);
+  answer_user("GET /users/a%40c.com", ID_A);
+  later(500);
+  assert_true(oldest() == 2.5);
+  expect_ages(0, 0);
+  answer(AVAILABLE, 200);
+  expect_ages(1, 2.5);
+  assert_true(oldest() == 0);
+  state("a@c.com", "NotReady", "NOTE"); /* three requests, and one age */
+  later(100);
+  answer(SET(ID_A, "Away Away"), 200);
+  later(100);
+  answer("POST /users/" ID_A "/presence/setUserPreferredPresence Busy Busy PT1H", 200);
+  later(100);
+  answer("POST /users/" ID_A "/presence/setStatusMessage   back soon", 200);
+  expect_ages(2, 2.5 + 0.3);
+  expect_nothing();
+}
+
+static void several_events_of_one_difference_are_one_age(void **s UNUSED)
+{
+  first_ready();
+  begin_measuring();
+  state("a@c.com", "Talking", "");
+  later(2000);
+  state("a@c.com", "Ready", "");
+  later(1000);
+  answer(IN_A_CALL, 200);
+  expect_ages(0, 0); /* it should not show that any more */
+  later(4000);
+  answer(AVAILABLE, 200);
+  expect_ages(1, 7);
+}
+
+/* Closes the gate for two minutes, by a request of another agent. */
+static void close_gate(void)
+{
+  state("b@c.com", "Talking", "");
+  answer_user("GET /users/b%40c.com", ID_B);
+  reply_with(expect(SET(ID_B, "Busy InACall")), 429, "120", "");
+}
+
+static void what_was_taken_back_unsent_has_no_age(void **s UNUSED)
+{
+  first_ready();
+  begin_measuring();
+  close_gate();
+  later(CLOCK_SECOND);
+  state("a@c.com", "Talking", "");
+  pass(CLOCK_MINUTE);
+  assert_true(oldest() == 61);
+  state("a@c.com", "Ready", "");
+  pass(CLOCK_MINUTE);
+  answer(SET(ID_B, "Busy InACall"), 200);
+  expect_nothing();
+  expect_ages(1, 121); /* the other's */
+}
+
+static void a_delay_is_no_age(void **s UNUSED)
+{
+  first_ready();
+  begin_measuring();
+  state("a@c.com", "NotReady", "LATER");
+  pass(29 * CLOCK_SECOND);
+  assert_true(oldest() == 0);
+  later(1500); /* the turn comes half a second late */
+  turn();
+  assert_true(oldest() == 0.5);
+  later(500);
+  answer("POST /users/" ID_A "/presence/setPresence Busy InACall PT59M30S", 200);
+  expect_ages(1, 1);
+}
+
+static void an_event_during_a_refresh_counts_from_its_arrival(void **s UNUSED)
+{
+  first_ready();
+  begin_measuring();
+  pass(270 * CLOCK_SECOND);
+  state("a@c.com", "Ready", ""); /* nothing new */
+  later(1000);
+  state("a@c.com", "Talking", "");
+  later(3000);
+  answer(AVAILABLE, 200);
+  later(1000);
+  expect_ages(0, 0);
+  answer(IN_A_CALL, 200);
+  expect_ages(1, 4);
+  pass(58 * CLOCK_MINUTE);
+  answer_token();
+  state("a@c.com", "Talking", "");
+  later(3000);
+  answer(IN_A_CALL, 200);
+  expect_ages(1, 4); /* it showed all along what it should */
+  assert_true(oldest() == 0);
+}
+
+static void who_is_parked_does_not_wait(void **s UNUSED)
+{
+  size_t count;
+  first_ready();
+  begin_measuring();
+  state("a@c.com", "Talking", "");
+  answer(IN_A_CALL, 403);
+  assert_true(is_parked());
+  pass(10 * CLOCK_MINUTE);
+  assert_true(oldest() == 0);
+  assert_true(service_resync(world.service, "a@c.com", &count));
+  turn();
+  later(1000);
+  assert_true(oldest() == 1);
+  answer(IN_A_CALL, 200);
+  expect_ages(1, 1);
+}
+
+static void set_clock(int64_t by_ms)
+{
+  world.now += by_ms;
+  set_by_ms += by_ms;
+  turn();
+}
+
+static void a_set_clock_makes_nobody_wait_longer(void **s UNUSED)
+{
+  static const int64_t steps[] = {CLOCK_HOUR, -CLOCK_HOUR};
+  first_ready();
+  for (size_t i = 0; i < COUNT_OF(steps); i++) {
+    begin_measuring();
+    state("a@c.com", "Talking", "");
+    later(1000);
+    set_clock(steps[i]);
+    later(1000);
+    assert_true(oldest() == 2);
+    answer(IN_A_CALL, 200);
+    expect_ages(1, 2);
+    state("a@c.com", "Ready", "");
+    answer(AVAILABLE, 200);
+  }
+  begin_measuring();
+  state("a@c.com", "NotReady", "SHORT");
+  answer("POST /users/" ID_A "/presence/setPresence Busy InACall PT10M", 200);
+  give("{\"agent\":\"a@c.com\",\"state\":\"Ready\",\"ucc\":\"chat\"}");
+  set_clock(CLOCK_HOUR / 2); /* its hold is over, by the new clock for long */
+  later(500);
+  assert_true(oldest() == 0.5);
+}
+
+/* ---- commits */
+
+static void commits_that_write_are_measured(void **s UNUSED)
+{
+  first_ready();
+  double before = figure("figures", "commit", "count"), sum = figure("figures", "commit", "sum");
+  for (int i = 0; i < 10; i++)
+    turn();
+  assert_true(figure("figures", "commit", "count") == before);
+  state("a@c.com", "Ringing", "");
+  assert_true(figure("figures", "commit", "count") == before + 1);
+  double took = figure("figures", "commit", "sum") - sum;
+  assert_true(took > 0.000249 && took < 0.000251);
+  world.stopwatch = NULL;
+  restart();
+  state("a@c.com", "Ringing", "");
+  assert_true(figure("figures", "commit", "count") == 0);
+}
+
+#define MEASURED(test) cmocka_unit_test_setup_teardown(test, set_up_measured, tear_down)
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      MEASURED(an_age_is_from_the_event_to_the_last_answer),
+      MEASURED(several_events_of_one_difference_are_one_age),
+      MEASURED(what_was_taken_back_unsent_has_no_age),
+      MEASURED(a_delay_is_no_age),
+      MEASURED(an_event_during_a_refresh_counts_from_its_arrival),
+      MEASURED(who_is_parked_does_not_wait),
+      MEASURED(a_set_clock_makes_nobody_wait_longer),
+      MEASURED(commits_that_write_are_measured),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
