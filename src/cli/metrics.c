@@ -142,6 +142,11 @@ void metrics_write(const struct value *status, struct buf *to)
       "For how long an agent did not show what it should: from the event, or the end of its delay, to Graph's answer "
       "after which nothing was missing.",
       to);
+  begin(
+      to, "presence_lapses_total", "counter",
+      "How often a session ran out (Available fades after 5 minutes) before it was refreshed, though it should be "
+      "shown.");
+  add_one(to, "presence_lapses_total", NULL, NULL, value_get_number(figures, "lapses", 0));
   write_requests(accounts, to);
   write_of_accounts(
       accounts, "graph_throttled_seconds_total", "counter", "Time for which Graph has asked for a pause.",

@@ -114,6 +114,7 @@ struct agent_trouble {
   uint64_t accepted_then; /* how many replies had proved the account's token at the last 401 */
   int unauthorized;       /* consecutive 401 answers */
   bool looked_up_again;   /* after a 404 */
+  int64_t lapses_ms;      /* when the session ends whose refresh failed; 0: none did */
   char *park_detail;      /* for people; NULL or owned */
 };
 
@@ -147,6 +148,7 @@ struct agent {
   bool anchors : 1;         /* its ruleset says hold = "anchor" */
   bool row_dirty : 1;       /* the store's: not only what belongs to it is to be written */
   bool stored : 1;          /* likewise: it has a row */
+  bool ran_out : 1;         /* its session has, and that was noticed; see lapse_notice() */
   bool loses_account : 1;   /* a change of the accounts is under way: nothing is shown, see service_hand_over() */
 };
 

@@ -65,10 +65,8 @@ void sched_move(struct sched *sched, struct agent *agent, enum phase phase, int6
 #define BUSY_HEAD_START_MS (10 * CLOCK_SECOND)
 #define NEW_RULES_HEAD_START_MS (-60 * CLOCK_SECOND)
 
-/* When its session fades or expires, and is no longer what colleagues should see. */
-static int64_t lapse_of(const struct agent *agent)
+int64_t sched_lapse(const struct slot *session)
 {
-  const struct slot *session = &agent->confirmed.session;
   int64_t fade_ms = session->set_ms + PRESENCE_FADE_MS;
   return session->presence == SESSION_AVAILABLE && fade_ms < session->until_ms ? fade_ms : session->until_ms;
 }
@@ -83,7 +81,7 @@ static int64_t place_of(const struct agent *agent, enum sched_urgency urgency, i
   case SCHED_NEW_RULES:
     return since_ms - NEW_RULES_HEAD_START_MS;
   case SCHED_REFRESH:
-    return lapse_of(agent);
+    return sched_lapse(&agent->confirmed.session);
   }
   return since_ms;
 }

@@ -89,6 +89,8 @@ void sched_move(struct sched *sched, struct agent *agent, enum phase phase, int6
  * nothing of this changes. reads: its next step is a read, which many can share. */
 void sched_ready(
     struct sched *sched, struct agent *agent, size_t queue, enum sched_urgency urgency, int64_t since_ms, bool reads);
+/* When the session fades or expires, and is no longer what colleagues should see. */
+int64_t sched_lapse(const struct slot *session);
 /* A new agent, in PHASE_IDLE; and one that is about to be freed. */
 void sched_add(struct sched *sched, struct agent *agent);
 void sched_remove(struct sched *sched, struct agent *agent);

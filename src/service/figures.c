@@ -60,6 +60,7 @@ struct value *figures_view(struct service *service, struct values *values)
 {
   struct value *view = value_map(values);
   value_set(values, view, "presence_age", view_histogram(&service->figures.presence_age, values));
+  value_set(values, view, "lapses", value_number(values, (double)service->figures.lapses));
   value_set(values, view, "commit", view_histogram(&service->figures.commit, values));
   return view;
 }

@@ -123,6 +123,7 @@ static void react(
   case REACT_CONFIRM:
     /* Not later than now, where the clock was set back meanwhile. */
     sched_applied(agent, &flight->plan, flight->sent_ms < now ? flight->sent_ms : now);
+    agent->ran_out = agent->ran_out && flight->plan.step != STEP_SET_SESSION;
     agent_trouble_over(agent);
     break;
   case REACT_AGAIN:
@@ -170,8 +171,11 @@ static void on_done(void *context, const struct outcome *outcome, const struct g
     agent->confirmed = flight->before;
   store_touch(service->setup.store, agent);
   sched_move(&service->sched, agent, PHASE_IDLE, CLOCK_NEVER);
+  int64_t since_ms = flight->plan.refresh && !agent->ran_out ? 0 : agent->differs_since_ms;
   react(service, agent, flight, outcome, now);
-  settle(service, agent, flight->plan.refresh ? 0 : agent->differs_since_ms, now);
+  if (flight->plan.refresh && agent->confirmed.session.unsure)
+    lapse_expect(agent, &flight->before);
+  settle(service, agent, since_ms, now);
 }
 
 /* ---- reading before a preferred presence is cleared: many agents share one request */
@@ -257,6 +261,7 @@ static void read_together(struct service *service, struct agent *first)
 void flight_launch(struct service *service, struct agent *agent, int64_t now)
 {
   struct desired desired;
+  lapse_notice(service, agent, now);
   struct sched_plan plan = pipeline_plan(service, agent, now, &desired);
   if (plan.step == STEP_NONE) { /* time has passed since it got ready */
     pipeline_settle(service, agent, now);

@@ -1,8 +1,8 @@
 /* What the files of this room share: service.c (the turn), pipeline.c (events and where an agent stands),
  * flight.c (its requests and their outcomes), identity.c (names and lookups), app.c (token, requests), learn.c (gate,
  * outages), accounts.c (a change of the accounts), status.c (views), tally.c (bounded counts by text), override.c and
- * change.c (overrides; a change of the rules), decisions.c (the decision log as values), figures.c (what is measured).
- */
+ * change.c (overrides; a change of the rules), decisions.c (the decision log as values), figures.c and
+ * lapse.c (what is measured). */
 #ifndef SERVICE_INTERNAL_H
 #define SERVICE_INTERNAL_H
 
@@ -147,6 +147,7 @@ int64_t app_next(const struct app *app, bool ready, int64_t now);
 
 struct figures {
   struct histogram presence_age, commit; /* seconds */
+  uint64_t lapses;
 };
 
 /* ---- service */
@@ -231,6 +232,13 @@ void accounts_set_apps(struct service *service, const struct service_setup *setu
 void flight_disown(struct service *service, struct agent *agent);
 /* Sends the agent's next request; it is ready and its account open. */
 void flight_launch(struct service *service, struct agent *agent, int64_t now);
+
+/* lapse.c: a session of ours fades or expires before it could be refreshed, while it should be shown */
+/* Counts it, once, when it has happened by now; from then on there is a difference. To be called before what should be
+ * shown changes, before a request goes out, and before anybody looks at the count. */
+void lapse_notice(struct service *service, struct agent *agent, int64_t now);
+/* A refresh has failed and nobody knows what Graph has; `before` is what it had. */
+void lapse_expect(struct agent *agent, const struct confirmed *before);
 
 /* override.c */
 struct contribution *override_of(const struct agent *agent); /* or NULL */

@@ -35,6 +35,7 @@ bool service_override(struct service *service, const char *name, const struct se
   int64_t now = service_now(service);
   const struct agent_name *known = identity_name(service, account, folded);
   struct agent *agent = known->agent;
+  lapse_notice(service, agent, now);
   override_end(service, agent);
   struct contribution *contribution = store_contribution_new(service->setup.store, agent, AGENT_OVERRIDE);
   struct decision decision = {.hold_ms = given->hold_ms, .recheck_ms = CLOCK_NEVER};
@@ -67,6 +68,7 @@ bool service_release(struct service *service, const char *name)
   struct agent_name *found = store_name_find(service->setup.store, account, folded);
   if (found == NULL || override_of(found->agent) == NULL)
     return false;
+  lapse_notice(service, found->agent, service_now(service));
   override_end(service, found->agent);
   store_touch(service->setup.store, found->agent);
   found->agent->by_new_rules = false;

@@ -159,6 +159,7 @@ static void decide_again(struct service *service, struct agent *agent, struct co
 
 void pipeline_decide_all_again(struct service *service, struct agent *agent, int64_t now)
 {
+  lapse_notice(service, agent, now);
   for (struct contribution *contribution = agent->contributions; contribution != NULL;
        contribution = contribution->next) {
     if (!contribution->is_override)
@@ -232,6 +233,7 @@ enum service_taken service_event(struct service *service, const struct event *gi
     log_info("UCC %s sends events again: what it said before counts again", event->ucc);
     service_rules_changed(service, ruleset_generation(service->setup.rulesets[0])); /* looks at everybody again */
   }
+  lapse_notice(service, agent, now);
   (void)contribution_ripen(contribution, now);
   enum decision_kind before = contribution->stand.answer->kind;
   record_event(contribution, name, event);
@@ -273,6 +275,7 @@ void pipeline_park(struct service *service, struct agent *agent, enum park_cause
   }
   agent->park_cause = cause;
   agent->differs = false;
+  agent->ran_out = true;       /* nobody keeps it up */
   agent->differs_since_ms = 0; /* once freed it has not waited longer than others */
   /* Nobody will speak for one without names again: it goes when what it shows has ended by itself. */
   bool orphan = agent->names == NULL && agent->contributions == NULL;
@@ -447,10 +450,11 @@ void pipeline_settle(struct service *service, struct agent *agent, int64_t now)
     pipeline_park(service, agent, PARK_NO_ACCOUNT, "no account serves it; add its domain to an Account's Domains");
     return;
   }
+  lapse_notice(service, agent, now);
   int64_t recheck_ms = pass_time(service, agent, now);
   struct desired desired;
   struct sched_plan plan = pipeline_plan(service, agent, now, &desired);
-  note_difference(service, agent, plan.step != STEP_NONE && !plan.refresh, now);
+  note_difference(service, agent, plan.step != STEP_NONE && (!plan.refresh || agent->ran_out), now);
   if (plan.step == STEP_NONE) {
     release_successor(service, agent, now);
     wait_until(service, agent, false, plan.next_ms < recheck_ms ? plan.next_ms : recheck_ms);

@@ -180,6 +180,8 @@ static void clock_stepped(struct service *service, int64_t by_ms)
     ripen(service, agent, now - by_ms);
     retry_at_once(agent);
     confirmed_shift(&agent->confirmed, by_ms);
+    if (agent->trouble != NULL && agent->trouble->lapses_ms != 0)
+      agent->trouble->lapses_ms += by_ms;
     agent->differs_since_ms += agent->differs_since_ms == 0 ? 0 : by_ms;
     agent->read_ms += agent->read_ms == 0 ? 0 : by_ms;
     store_touch(service->setup.store, agent);

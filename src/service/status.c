@@ -55,14 +55,15 @@ struct census {
 };
 
 /* One per account, behind that of agents that no account serves. free() it. */
-static struct census *take_census(const struct service *service, int64_t now)
+static struct census *take_census(struct service *service, int64_t now)
 {
   struct census *census = must_alloc((service->setup.config->account_count + 1) * sizeof *census);
   struct list_node *agents = store_agents(service->setup.store);
   for (struct list_node *node = agents->next; node != agents; node = node->next) {
-    const struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
+    struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
     const struct slot *session = &agent->confirmed.session;
     struct census *of = &census[agent->account - AGENT_NO_ACCOUNT];
+    lapse_notice(service, agent, now);
     of->phases[agent->phase]++;
     if (agent->differs_since_ms != 0 && (of->oldest_ms == 0 || agent->differs_since_ms < of->oldest_ms))
       of->oldest_ms = agent->differs_since_ms;

@@ -152,3 +152,4 @@ def test_presence_age(sim, make_presenced):
     found = wait_until(lambda: (m := metrics(sim))[aged] == 2 and m, "its presence is confirmed")
     assert found[oldest] == 0
     assert found["presenced_presence_age_seconds_sum"] > older
+    assert found["presenced_presence_lapses_total"] == 0

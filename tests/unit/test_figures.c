@@ -229,6 +229,173 @@ static void a_set_clock_makes_nobody_wait_longer(void **s UNUSED)
   assert_true(oldest() == 0.5);
 }
 
+/* ---- lapses */
+
+static void expect_lapses(double count)
+{
+  double counted = figure("figures", "lapses", NULL);
+  if (counted != count)
+    fail_msg("%.0f lapses, not %.0f", counted, count);
+}
+
+/* Every request is answered so at once, until that moment after the start; a token is always given. */
+static void answer_all_until(int64_t until_ms, int status)
+{
+  while (world.now < START + until_ms) {
+    pass(500);
+    for (size_t i = 0; i < world.sent; i++) {
+      if (world.exchanges[i].open && strcmp(world.exchanges[i].line, "POST token") == 0)
+        reply_with(&world.exchanges[i], 200, "", "{\"access_token\":\"t\",\"expires_in\":3600}");
+      else if (world.exchanges[i].open)
+        reply_with(&world.exchanges[i], status, "", "");
+    }
+    compact();
+  }
+}
+
+static void behind_a_closed_gate(void **s UNUSED)
+{
+  first_ready();
+  begin_measuring();
+  pass(200 * CLOCK_SECOND);
+  close_gate();
+  pass(98 * CLOCK_SECOND);
+  expect_lapses(0);
+  pass(7 * CLOCK_SECOND);
+  for (int i = 0; i < 2; i++) {
+    expect_lapses(1);
+    assert_true(oldest() == 105); /* the other agent's call */
+    state("a@c.com", "Ready", "");
+  }
+  pass(15250);
+  answer(AVAILABLE, 200);
+  answer(SET(ID_B, "Busy InACall"), 200);
+  expect_ages(2, 120.25 + 20.25);
+  expect_lapses(1);
+  answer_all_until(CLOCK_HOUR, 200);
+  expect_lapses(1);
+  expect_ages(2, 120.25 + 20.25);
+}
+
+static void by_refreshes_that_fail(void **s UNUSED)
+{
+  static const struct {
+    const char *state, *line;
+    int64_t lapses_ms;
+  } table[] = {
+      {"Ready", AVAILABLE, 5 * CLOCK_MINUTE},
+      {"Talking", IN_A_CALL, CLOCK_HOUR},
+  };
+  static const int statuses[] = {503, 429, 0};
+  for (size_t i = 0; i < COUNT_OF(table); i++)
+    for (size_t j = 0; j < COUNT_OF(statuses); j++) {
+      tear_down(NULL);
+      set_up_measured(NULL);
+      state("a@c.com", table[i].state, "");
+      answer_token();
+      answer_user("GET /users/a%40c.com", ID_A);
+      answer(table[i].line, 200);
+      answer_all_until(table[i].lapses_ms - 3 * CLOCK_MINUTE, 200);
+      answer_all_until(table[i].lapses_ms - CLOCK_SECOND, statuses[j]);
+      expect_lapses(0);
+      answer_all_until(table[i].lapses_ms + CLOCK_SECOND, statuses[j]);
+      expect_lapses(1);
+      answer_all_until(table[i].lapses_ms + 20 * CLOCK_MINUTE, statuses[j]);
+      expect_lapses(1);
+      answer_all_until(table[i].lapses_ms + 3 * CLOCK_HOUR, 200);
+      expect_lapses(1);
+    }
+}
+
+static void not_what_should_end(void **s UNUSED)
+{
+  static const struct {
+    int64_t lease_ms;
+    const char *line;
+  } table[] = {
+      {CLOCK_HOUR, "POST /users/" ID_A "/presence/setPresence Busy InACall PT10M"},
+      {10 * CLOCK_MINUTE - 1500,
+       "POST /users/" ID_A "/presence/setPresence Busy InACall PT9M59S"}, /* not again for it */
+  };
+  for (size_t i = 0; i < COUNT_OF(table); i++) {
+    tear_down(NULL);
+    set_up_measured(NULL);
+    first_ready();
+    world.account.lease_ms = table[i].lease_ms;
+    state("a@c.com", "NotReady", "SHORT");
+    answer(table[i].line, 200);
+    answer_all_until(70 * CLOCK_MINUTE, 200);
+    expect_lapses(0);
+  }
+}
+
+static void not_what_was_taken_back_before(void **s UNUSED)
+{
+  first_ready();
+  pass(200 * CLOCK_SECOND);
+  close_gate();
+  pass(90 * CLOCK_SECOND);
+  state("a@c.com", "LoggedOff", "");
+  answer_all_until(CLOCK_HOUR, 200);
+  expect_lapses(0);
+}
+
+static void what_was_taken_back_after_it(void **s UNUSED)
+{
+  first_ready();
+  pass(200 * CLOCK_SECOND);
+  close_gate();
+  pass(110 * CLOCK_SECOND);
+  state("a@c.com", "LoggedOff", "");
+  expect_lapses(1);
+  answer_all_until(CLOCK_HOUR, 200);
+  expect_lapses(1);
+}
+
+static void not_who_is_parked(void **s UNUSED)
+{
+  size_t count;
+  first_ready();
+  answer_all_until(10 * CLOCK_MINUTE, 403);
+  assert_true(is_parked());
+  assert_true(service_resync(world.service, "a@c.com", &count));
+  answer_all_until(CLOCK_HOUR, 200);
+  expect_lapses(0);
+}
+
+static void not_behind_a_slow_answer(void **s UNUSED)
+{
+  first_ready();
+  pass(270 * CLOCK_SECOND);
+  struct exchange *refresh = expect(AVAILABLE);
+  pass(CLOCK_MINUTE);
+  expect_lapses(0);
+  reply_with(refresh, 200, "", "");
+  answer_all_until(CLOCK_HOUR, 200);
+  expect_lapses(0);
+}
+
+static void while_nothing_ran(void **s UNUSED)
+{
+  first_ready();
+  later(6 * CLOCK_MINUTE);
+  restart();
+  expect_lapses(1);
+  answer_token();
+  answer(AVAILABLE, 200);
+  expect_lapses(1);
+}
+
+static void not_by_a_set_clock(void **s UNUSED)
+{
+  first_ready();
+  set_clock(CLOCK_HOUR);
+  expect_lapses(0);
+  set_clock(-CLOCK_HOUR);
+  answer_all_until(CLOCK_HOUR, 200);
+  expect_lapses(0);
+}
+
 /* ---- commits */
 
 static void commits_that_write_are_measured(void **s UNUSED)
@@ -260,6 +427,15 @@ int main(void)
       MEASURED(an_event_during_a_refresh_counts_from_its_arrival),
       MEASURED(who_is_parked_does_not_wait),
       MEASURED(a_set_clock_makes_nobody_wait_longer),
+      MEASURED(behind_a_closed_gate),
+      MEASURED(by_refreshes_that_fail),
+      MEASURED(not_what_should_end),
+      MEASURED(not_what_was_taken_back_before),
+      MEASURED(what_was_taken_back_after_it),
+      MEASURED(not_who_is_parked),
+      MEASURED(not_behind_a_slow_answer),
+      MEASURED(while_nothing_ran),
+      MEASURED(not_by_a_set_clock),
       MEASURED(commits_that_write_are_measured),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
