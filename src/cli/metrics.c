@@ -30,14 +30,21 @@ static void add_one(struct buf *to, const char *metric, const char *label, const
   buf_addf(to, " %.15g\n", number);
 }
 
+static void add_of_two(
+    struct buf *to, const char *metric, const char *const labels[2], const char *first, const char *second,
+    double number)
+{
+  buf_addf(to, "presenced_%s", metric);
+  add_label(to, "{", labels[0], first);
+  add_label(to, ",", labels[1], second);
+  buf_addf(to, "} %.15g\n", number);
+}
+
 static void add_phases(struct buf *to, const char *account, const struct value *phases)
 {
-  for (size_t i = 0; value_is(phases, VALUE_MAP) && i < value_count(phases); i++) {
-    buf_add_str(to, "presenced_agents");
-    add_label(to, "{", "account", account);
-    add_label(to, ",", "phase", phases->u.table.keys[i]);
-    buf_addf(to, "} %.15g\n", phases->u.table.items[i]->u.number);
-  }
+  static const char *const labels[] = {"account", "phase"};
+  for (size_t i = 0; value_is(phases, VALUE_MAP) && i < value_count(phases); i++)
+    add_of_two(to, "agents", labels, account, phases->u.table.keys[i], phases->u.table.items[i]->u.number);
 }
 
 static void write_agents(const struct value *accounts, const struct value *without_account, struct buf *to)
@@ -103,6 +110,36 @@ static void write_of_accounts(
         value_get_number(value_at(accounts, i), member, 0));
 }
 
+static void write_rulesets(const struct value *rulesets, struct buf *to)
+{
+  static const char *const labels[] = {"ruleset", "rule"};
+  begin(to, "decisions_total", "counter", "What was decided, again after a reload too, by the rule that did.");
+  for (size_t i = 0; i < value_count(rulesets); i++) {
+    const struct value *ruleset = value_at(rulesets, i), *decisions = value_get(ruleset, "decisions");
+    for (size_t j = 0; j < value_count(decisions); j++)
+      add_of_two(
+          to, "decisions_total", labels, value_get_text(ruleset, "ruleset", ""),
+          value_get_text(value_at(decisions, j), "rule", ""), value_get_number(value_at(decisions, j), "count", 0));
+  }
+  begin(to, "events_unmatched_total", "counter", "Events that no rule answers.");
+  for (size_t i = 0; i < value_count(rulesets); i++)
+    add_one(
+        to, "events_unmatched_total", "ruleset", value_get_text(value_at(rulesets, i), "ruleset", ""),
+        value_get_number(value_at(rulesets, i), "unmatched", 0));
+}
+
+static void write_uccs(const struct value *uccs, struct buf *to)
+{
+  begin(
+      to, "ucc_last_event_seconds", "gauge",
+      "How long ago the last event of the contact centre arrived; after a start, since the newest event that is known "
+      "of it.");
+  for (size_t i = 0; i < value_count(uccs); i++)
+    add_one(
+        to, "ucc_last_event_seconds", "ucc", value_get_text(value_at(uccs, i), "ucc", ""),
+        value_get_number(value_at(uccs, i), "last_event_seconds", 0));
+}
+
 static void write_of_scripts(
     const struct value *scripts, const char *metric, const char *type, const char *help, const char *member,
     struct buf *to)
@@ -132,6 +169,8 @@ void metrics_write(const struct value *status, struct buf *to)
   const struct value *accounts = value_get(status, "accounts"), *rules = value_get(status, "rules");
   const struct value *scripts = value_get(status, "scripts"), *figures = value_get(status, "figures");
   write_events(value_get(status, "events"), to);
+  write_uccs(value_get(figures, "uccs"), to);
+  write_rulesets(value_get(figures, "rulesets"), to);
   write_agents(accounts, value_get(status, "phases_without_account"), to);
   write_of_accounts(
       accounts, "presence_oldest_difference_seconds", "gauge",

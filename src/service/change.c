@@ -127,7 +127,7 @@ static bool would_differ(
 
 static int more_first(const void *a, const void *b)
 {
-  const struct tally_entry *left = a, *right = b;
+  const struct tally_entry *left = *(struct tally_entry *const *)a, *right = *(struct tally_entry *const *)b;
   return left->count != right->count ? (left->count < right->count ? 1 : -1) : strcmp(left->text, right->text);
 }
 
@@ -148,12 +148,12 @@ struct value *service_preview(
     differ += any;
   }
   if (tally.count > 1)
-    qsort(tally.entries, tally.count, sizeof *tally.entries, more_first);
+    qsort(tally.entries, tally.count, sizeof(struct tally_entry *), more_first);
   struct value *list = value_list(values);
   for (size_t i = 0; i < tally.count; i++) {
     struct value *entry = value_map(values);
-    value_set(values, entry, "what", value_string(values, tally.entries[i].text));
-    value_set(values, entry, "count", value_number(values, (double)tally.entries[i].count));
+    value_set(values, entry, "what", value_string(values, tally.entries[i]->text));
+    value_set(values, entry, "count", value_number(values, (double)tally.entries[i]->count));
     value_add(values, list, entry);
   }
   tally_release(&tally);

@@ -7,18 +7,21 @@
 #define SERVICE_INTERNAL_H
 
 #include "base/histogram.h"
+#include "base/table.h"
 #include "sched/sched.h"
 #include "service/service.h"
 
-/* ---- tally: how often a text was seen; at most TALLY_MAX different ones, the rest under "others" */
+/* ---- tally: how often a text was seen; only so many different ones, the rest under "others" */
 
 enum { TALLY_MAX = 200 };
 struct tally {
+  size_t most; /* different ones; 0: TALLY_MAX */
   struct tally_entry {
-    char *text;
     uint64_t count;
-  } * entries;
+    char text[];
+  } * *entries; /* in the order in which they came */
   size_t count;
+  struct table by_text;
   uint64_t others;
 };
 bool tally_add(struct tally *tally, const char *text); /* true: the first time */
@@ -145,9 +148,24 @@ int64_t app_next(const struct app *app, bool ready, int64_t now);
 
 /* ---- figures: what the engine measures of itself. Nothing depends on them */
 
+/* How many names of a kind are told apart; what comes under further ones is told as FIGURES_OTHERS. */
+#define FIGURES_OTHERS "(others)"
+enum { FIGURES_RULESETS_MAX = 32, FIGURES_RULES_MAX = 500, FIGURES_UCCS_MAX = 100 };
+
 struct figures {
   struct histogram presence_age, commit; /* seconds */
   uint64_t lapses;
+  struct ruleset_figures {
+    char *name;
+    struct tally decisions; /* by rule; FIGURES_RULES_MAX */
+    uint64_t unmatched;     /* events */
+  } rulesets[FIGURES_RULESETS_MAX + 1];
+  size_t ruleset_count;
+  struct ucc_figures {
+    char *name;
+    int64_t heard_ms; /* the arrival of its last event */
+  } uccs[FIGURES_UCCS_MAX + 1];
+  size_t ucc_count;
 };
 
 /* ---- service */
@@ -261,6 +279,15 @@ void change_ask_shadow(
 
 /* figures.c */
 void figures_init(struct figures *figures);
+void figures_release(struct figures *figures);
+/* What is known from before the start. */
+void figures_start(struct service *service, int64_t now);
+void figures_clock_stepped(struct figures *figures, int64_t by_ms);
+/* An event of that UCC has arrived. */
+void figures_heard(struct figures *figures, const char *ucc, int64_t now);
+/* service->decision was made for an agent of that account; and that for an event which no rule answers. */
+void figures_decided(struct service *service, int account);
+void figures_unmatched(struct service *service, int account);
 /* store_commit(), measured. */
 bool figures_commit(struct service *service, int64_t now, struct err *err) MUST_CHECK;
 /* Graph has just confirmed the last of what the agent should show; since_ms: since when it did not show all of it. */

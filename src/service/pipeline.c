@@ -92,6 +92,8 @@ static bool decide(
   if (ok && service->decision.unmatched)
     note_unmatched(service, event);
   if (ok)
+    figures_decided(service, agent->account);
+  if (ok)
     change_ask_shadow(service, agent, event, since_ms, moment_ms, &seen);
   return ok;
 }
@@ -209,6 +211,7 @@ enum service_taken service_event(struct service *service, const struct event *gi
   struct event *event = service->scratch;
   if (event != given) /* without the room for attributes that it does not have, which is most of it */
     memcpy(event, given, offsetof(struct event, attributes) + given->attribute_count * sizeof *given->attributes);
+  figures_heard(&service->figures, event->ucc, now);
   check_time(service, event, now, recording);
   check_fields(service, event);
   if (*event->id != '\0') {
@@ -241,6 +244,8 @@ enum service_taken service_event(struct service *service, const struct event *gi
   if (account == AGENT_NO_ACCOUNT)
     warn_unserved(service, event);
   else if (decide(service, agent, event, contribution->since_ms, event->at_ms)) {
+    if (service->decision.unmatched)
+      figures_unmatched(service, account);
     tell_decision(service, contribution, event, false);
     contribution_apply(contribution, &service->decision, now);
   }

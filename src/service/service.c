@@ -55,6 +55,7 @@ void service_free(struct service *service)
   free(service->left);
   heap_release(&service->lookups);
   sched_release(&service->sched);
+  figures_release(&service->figures);
   tally_release(&service->unmatched);
   tally_release(&service->shadow_differences);
   tally_release(&service->future_uccs);
@@ -96,6 +97,7 @@ void service_start(struct service *service)
   service_notice_clock(service);
   int64_t now = service_now(service);
   resume(service, now);
+  figures_start(service, now);
   struct list_node *agents = store_agents(service->setup.store);
   for (struct list_node *node = agents->next; node != agents; node = node->next)
     sched_add(&service->sched, LIST_ENTRY(node, struct agent, all_link));
@@ -169,6 +171,7 @@ static void clock_stepped(struct service *service, int64_t by_ms)
       clock_short_duration(by_ms < 0 ? -by_ms : by_ms, text));
   service->stepped_ms += by_ms;
   service->clock_set_ms = now;
+  figures_clock_stepped(&service->figures, by_ms);
   for (size_t i = 0; i < service->app_count; i++)
     app_clock_stepped(service->apps[i], by_ms);
   if (service->setup.store == NULL)

@@ -26,8 +26,8 @@ static struct value *view_tally(const struct tally *tally, struct values *values
   struct value *list = value_list(values);
   for (size_t i = 0; i < tally->count; i++) {
     struct value *entry = value_map(values);
-    put_text(values, entry, "what", tally->entries[i].text);
-    put_number(values, entry, "count", (double)tally->entries[i].count);
+    put_text(values, entry, "what", tally->entries[i]->text);
+    put_number(values, entry, "count", (double)tally->entries[i]->count);
     value_add(values, list, entry);
   }
   return list;

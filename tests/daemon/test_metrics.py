@@ -153,3 +153,24 @@ def test_presence_age(sim, make_presenced):
     assert found[oldest] == 0
     assert found["presenced_presence_age_seconds_sum"] > older
     assert found["presenced_presence_lapses_total"] == 0
+
+
+def test_decisions(sim, make_presenced):
+    (sim.folder / "rules.lua").write_text("""ruleset {
+  name = 'contoso "a"',
+  rules = { rule "vip" { when = { state = "Ready", queue = "VIP" }, show = teams.busy { expires = "1h" } } },
+  states = { Ready = teams.available },
+}
+""")
+    sim.change_config(lambda xml: xml.replace('State="', 'Rules="rules.lua" State="'))
+    presenced = make_presenced(sim, events="-", stdin=subprocess.PIPE)
+    presenced.send({"agent": AGENT, "state": "Ready", "ucc": "voice"}, {"agent": OTHER, "state": "Sleeping", "ucc": "chat"},
+                   {"agent": OTHER, "state": "Ready", "attributes": {"queue": "VIP"}, "ucc": "chat"})
+    name = r'ruleset="contoso \"a\""'
+    vip = r'presenced_decisions_total{%s,rule="rule \"vip\""}' % name
+    found = wait_until(lambda: (m := metrics(sim)).get(vip) == 1 and m, "the rule has decided")
+    assert found['presenced_decisions_total{%s,rule="states.Ready"}' % name] == 1
+    assert found['presenced_decisions_total{%s,rule="unmatched"}' % name] == 1
+    assert found["presenced_events_unmatched_total{%s}" % name] == 1
+    assert 0 <= found['presenced_ucc_last_event_seconds{ucc="chat"}'] < 600
+    assert 'presenced_ucc_last_event_seconds{ucc="voice"}' in found

@@ -396,6 +396,128 @@ static void not_by_a_set_clock(void **s UNUSED)
   expect_lapses(0);
 }
 
+/* ---- who spoke, and which rule answered */
+
+/* The number `what` of the entry of figures[list] whose `key` is the name; -1: there is none. of_ruleset: of its
+ * decisions.
+ */
+static double entry(const char *list, const char *key, const char *name, const char *what, bool of_ruleset)
+{
+  struct values values = {0};
+  const struct value *entries = value_get(value_get(service_status(world.service, false, &values), "figures"), list);
+  double number = -1;
+  if (of_ruleset)
+    entries = value_get(value_at(entries, 0), "decisions");
+  for (size_t i = 0; i < value_count(entries); i++)
+    if (strcmp(value_get_text(value_at(entries, i), key, ""), name) == 0)
+      number = value_get_number(value_at(entries, i), what, -1);
+  values_release(&values);
+  return number;
+}
+
+static double heard(const char *ucc)
+{
+  return entry("uccs", "ucc", ucc, "last_event_seconds", false);
+}
+
+static double decided(const char *rule)
+{
+  return entry("rulesets", "rule", rule, "count", true);
+}
+
+static double unmatched(const char *ruleset)
+{
+  return entry("rulesets", "ruleset", ruleset, "unmatched", false);
+}
+
+static void said_by(const char *ucc, const char *name)
+{
+  char json[512];
+  snprintf(json, sizeof json, "{\"agent\":\"a@c.com\",\"state\":\"%s\",\"ucc\":\"%s\"}", name, ucc);
+  give(json);
+}
+
+static void a_ucc_was_heard_when_its_event_arrived(void **s UNUSED)
+{
+  assert_true(heard("chat") == -1);
+  said_by("chat", "Ready");
+  later(5 * CLOCK_SECOND);
+  said_by("voice", "Ready");
+  assert_true(heard("chat") == 5 && heard("voice") == 0);
+  set_clock(CLOCK_HOUR);
+  set_clock(-2 * CLOCK_HOUR);
+  assert_true(heard("chat") == 5 && heard("voice") == 0);
+  later(CLOCK_SECOND);
+  give("{\"agent\":\"a@c.com\",\"state\":\"Ready\",\"ucc\":\"CHAT\",\"at\":\"2026-01-05T09:00:00Z\"}"); /* as it arrives
+                                                                                                         */
+  assert_true(heard("chat") == 0 && heard("voice") == 1 && heard("CHAT") == -1);
+}
+
+static void a_ucc_is_known_after_a_start(void **s UNUSED)
+{
+  said_by("chat", "Ready");
+  later(5 * CLOCK_SECOND);
+  restart();
+  assert_true(heard("chat") == 5);
+  assert_true(service_override(
+      world.service, "a@c.com", &(struct service_override){PREFERRED_BUSY, CLOCK_HOUR, "somebody"}, &(struct err){0}));
+  later(CLOCK_SECOND);
+  restart();
+  assert_true(heard("chat") == 6 && heard("(override)") == -1);
+}
+
+static void many_uccs_are_others(void **s UNUSED)
+{
+  char ucc[16];
+  for (int i = 0; i < 103; i++) {
+    snprintf(ucc, sizeof ucc, "ucc%d", i);
+    said_by(ucc, "Ready");
+    later(CLOCK_SECOND);
+  }
+  assert_true(heard("ucc0") == 103 && heard("ucc99") == 4 && heard("ucc100") == -1 && heard("(others)") == 1);
+}
+
+static void a_rule_is_counted_when_it_decides(void **s UNUSED)
+{
+  assert_true(unmatched("test") == 0);
+  said_by("chat", "Ready");
+  said_by("chat", "Ready");
+  said_by("chat", "Talking");
+  said_by("chat", "Elsewhere");
+  said_by("voice", "Elsewhere");
+  assert_true(decided("states.Ready") == 2 && decided("states.Talking") == 1 && decided("unmatched") == 2);
+  assert_true(unmatched("test") == 2);
+  service_rules_changed(world.service, 2);
+  turn();
+  assert_true(decided("states.Ready") == 2 && decided("unmatched") == 4);
+  assert_true(unmatched("test") == 2); /* it is about events */
+}
+
+static void many_rules_are_others(void **s UNUSED)
+{
+  enum { RULES = 510 };
+  struct err err = ERR_INIT;
+  struct rules_limits limits = {1000, 5000, 64 << 20, 64 << 20};
+  FILE *file = fopen(world.rules, "w");
+  assert_non_null(file);
+  fputs("ruleset { name = 'many', states = {", file);
+  for (int i = 0; i < RULES; i++)
+    fprintf(file, "S%d = clear, ", i);
+  fputs("} }\n", file);
+  fclose(file);
+  ruleset_free(world.ruleset);
+  if ((world.ruleset = ruleset_load(world.rules, &limits, 1, &err)) == NULL)
+    fail_msg("%s", err.text);
+  restart();
+  for (int i = 0; i < RULES; i++) {
+    char name[16];
+    snprintf(name, sizeof name, "S%d", i);
+    said_by("chat", name);
+  }
+  assert_true(decided("states.S0") == 1 && decided("states.S499") == 1);
+  assert_true(decided("states.S500") == -1 && decided("(others)") == 10);
+}
+
 /* ---- commits */
 
 static void commits_that_write_are_measured(void **s UNUSED)
@@ -436,6 +558,11 @@ int main(void)
       MEASURED(not_behind_a_slow_answer),
       MEASURED(while_nothing_ran),
       MEASURED(not_by_a_set_clock),
+      MEASURED(a_ucc_was_heard_when_its_event_arrived),
+      MEASURED(a_ucc_is_known_after_a_start),
+      MEASURED(many_uccs_are_others),
+      MEASURED(a_rule_is_counted_when_it_decides),
+      MEASURED(many_rules_are_others),
       MEASURED(commits_that_write_are_measured),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,6 +53,18 @@ static void what_status_tells_is_in_the_text(void **state UNUSED)
        "presenced_commit_seconds_bucket{le=\"+Inf\"} 4\n"
        "presenced_commit_seconds_sum 20.25\n"
        "presenced_commit_seconds_count 4\n"},
+      {"{\"figures\":{\"lapses\":3,\"uccs\":[{\"ucc\":\"a \\\"b\\\"\",\"last_event_seconds\":0.5}],"
+       "\"rulesets\":[{\"ruleset\":\"one\",\"unmatched\":0,\"decisions\":[{\"rule\":\"rule \\\"x\\\"\",\"count\":2},"
+       "{\"rule\":\"(others)\",\"count\":1}]},{\"ruleset\":\"two\",\"unmatched\":7,\"decisions\":[]}]}}",
+       "presenced_ucc_last_event_seconds{ucc=\"a \\\"b\\\"\"} 0.5\n"
+       "# HELP presenced_decisions_total What was decided, again after a reload too, by the rule that did.\n"
+       "# TYPE presenced_decisions_total counter\n"
+       "presenced_decisions_total{ruleset=\"one\",rule=\"rule \\\"x\\\"\"} 2\n"
+       "presenced_decisions_total{ruleset=\"one\",rule=\"(others)\"} 1\n"
+       "# HELP presenced_events_unmatched_total Events that no rule answers.\n"
+       "# TYPE presenced_events_unmatched_total counter\n"
+       "presenced_events_unmatched_total{ruleset=\"one\"} 0\n"
+       "presenced_events_unmatched_total{ruleset=\"two\"} 7\n"},
       {"{\"scripts\":[{\"file\":\"odd \\\"n\\\\am\\ne\\\".lua\",\"state\":\"runs\"}]}",
        "presenced_script_running{script=\"odd \\\"n\\\\am\\ne\\\".lua\"} 1\n"},
   };
