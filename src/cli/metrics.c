@@ -163,9 +163,10 @@ static void write_state(const struct value *state, struct buf *to)
 
 void metrics_write(const struct value *status, struct buf *to)
 {
-  write_state(value_get(status, "state"), to);
-  if (value_get(status, "accounts") == NULL)
-    return;
+  const struct value *state = value_get(status, "state");
+  write_state(state, to);
+  if (value_get_bool(state, "failed", false) && value_get(status, "accounts") == NULL)
+    return; /* zeros would say that all counters begin anew */
   const struct value *accounts = value_get(status, "accounts"), *rules = value_get(status, "rules");
   const struct value *scripts = value_get(status, "scripts"), *figures = value_get(status, "figures");
   write_events(value_get(status, "events"), to);

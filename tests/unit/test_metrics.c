@@ -76,8 +76,19 @@ static void what_status_tells_is_in_the_text(void **state UNUSED)
   }
 }
 
+/* Zeros would look as if the process had begun anew. */
+static void a_state_file_that_fails_is_all_there_is(void **state UNUSED)
+{
+  const char *text = text_of("{\"state\":{\"failed\":true,\"failures\":2}}");
+  assert_non_null(strstr(text, "\npresenced_state_failed 1\n"));
+  assert_non_null(strstr(text, "\npresenced_state_failures_total 2\n"));
+  assert_null(strstr(text, "events_total"));
+  buf_release(&written);
+}
+
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(what_status_tells_is_in_the_text)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(what_status_tells_is_in_the_text), cmocka_unit_test(a_state_file_that_fails_is_all_there_is)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
