@@ -105,30 +105,14 @@ static bool preferred_stands(const struct agent *agent, const struct slot *prefe
          same_end(for_ms == 0 ? preferred->until_ms : for_ms, desired->until_ms);
 }
 
-struct sched_plan sched_plan(
+/* What preferred presence and message still need, once the session stands. */
+static struct sched_plan plan_rest(
     const struct agent *agent, const struct desired *desired, int64_t now, const struct sched_policy *policy)
 {
-  int64_t lease_ms = policy->lease_ms;
   struct slot session = alive(agent->confirmed.session, now), preferred = alive(agent->confirmed.preferred, now);
   struct message_slot message =
       now < agent->confirmed.message.until_ms ? agent->confirmed.message : (struct message_slot){0};
   uint64_t hash = agent_message_hash(desired->message);
-  struct sched_plan plan = {.step = STEP_NONE, .next_ms = desired->changes_ms};
-
-  if (desired->session != PRESENCE_NONE) {
-    bool stands = session.presence == desired->session && !session.unsure;
-    int64_t refresh = stands ? session_refresh(agent, &session, desired->until_ms, lease_ms) : now;
-    if (refresh <= now) {
-      int64_t duration = session_duration(desired->until_ms, now, lease_ms);
-      return (struct sched_plan){
-          .step = STEP_SET_SESSION,
-          .refresh = stands,
-          .presence = desired->session,
-          .duration_ms = duration,
-          .until_ms = now + duration};
-    }
-    plan.next_ms = least(plan.next_ms, refresh);
-  }
   if (desired->preferred != PRESENCE_NONE && !preferred_stands(agent, &preferred, desired)) {
     int64_t duration = desired->until_ms - now;
     if (duration < PREFERRED_MIN_MS)
@@ -142,12 +126,9 @@ struct sched_plan sched_plan(
         .until_ms = now + duration,
         .for_ms = desired->until_ms};
   }
-  if (desired->preferred != PRESENCE_NONE) /* it ends before its hold when that is longer than Graph takes */
-    plan.next_ms = least(plan.next_ms, preferred.until_ms);
   if (hash != 0 && (message.hash != hash || message.unsure || !same_end(message.until_ms, desired->until_ms)))
     return (struct sched_plan){
         .step = STEP_SET_MESSAGE, .message = desired->message, .message_hash = hash, .until_ms = desired->until_ms};
-
   if (hash == 0 && (message.hash != 0 || message.unsure))
     return (struct sched_plan){.step = STEP_CLEAR_MESSAGE};
   if (desired->preferred == PRESENCE_NONE && (preferred.presence != PRESENCE_NONE || preferred.unsure))
@@ -156,7 +137,34 @@ struct sched_plan sched_plan(
                                                                                    : STEP_CLEAR_PREFERRED};
   if (desired->session == PRESENCE_NONE && (session.presence != PRESENCE_NONE || session.unsure))
     return (struct sched_plan){.step = STEP_CLEAR_SESSION};
-  return plan;
+  /* It ends before its hold when that is longer than Graph takes. */
+  return (struct sched_plan){
+      .step = STEP_NONE,
+      .next_ms =
+          desired->preferred != PRESENCE_NONE ? least(desired->changes_ms, preferred.until_ms) : desired->changes_ms};
+}
+
+struct sched_plan sched_plan(
+    const struct agent *agent, const struct desired *desired, int64_t now, const struct sched_policy *policy)
+{
+  struct sched_plan rest = plan_rest(agent, desired, now, policy);
+  if (desired->session == PRESENCE_NONE)
+    return rest;
+  struct slot session = alive(agent->confirmed.session, now);
+  bool stands = session.presence == desired->session && !session.unsure;
+  int64_t refresh = stands ? session_refresh(agent, &session, desired->until_ms, policy->lease_ms) : now;
+  if (refresh <= now) {
+    int64_t duration = session_duration(desired->until_ms, now, policy->lease_ms);
+    return (struct sched_plan){
+        .step = STEP_SET_SESSION,
+        .refresh = stands && rest.step == STEP_NONE, /* else what waits behind it would wait as long as a keep-alive */
+        .presence = desired->session,
+        .duration_ms = duration,
+        .until_ms = now + duration};
+  }
+  if (rest.step == STEP_NONE)
+    rest.next_ms = least(rest.next_ms, refresh);
+  return rest;
 }
 
 double sched_keep_alives(int64_t available, int64_t others, int64_t lease_ms)
