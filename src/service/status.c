@@ -238,9 +238,9 @@ static struct value *view_agent(const struct service *service, const struct agen
       values, view, "account",
       agent->account == AGENT_NO_ACCOUNT ? "" : service->setup.config->accounts[agent->account].id);
   put_text(values, view, "phase", phase_str(agent->phase));
-  value_set(
-      values, view, "confirmed",
-      value_bool(values, !agent->differs && agent->phase != PHASE_IN_FLIGHT && agent->phase != PHASE_PARKED));
+  /* A keep-alive that is due or under way takes nothing from it, unless it comes too late. */
+  bool confirmed = agent->differs_since_ms == 0 && agent->phase != PHASE_PARKED;
+  value_set(values, view, "confirmed", value_bool(values, confirmed));
   const char *detail = agent->trouble == NULL ? NULL : agent->trouble->park_detail;
   if (agent->phase == PHASE_PARKED) {
     put_text(values, view, "parked", park_cause_str(agent->park_cause));
