@@ -240,7 +240,7 @@ static bool parse_client(const char *text, struct effective_session *session, st
   if (activity != NULL)
     *activity++ = '\0';
   enum availability availability = availability_parse(words);
-  if (availability == AVAILABILITY_UNKNOWN)
+  if (availability == AVAILABILITY_UNKNOWN || availability == AVAILABILITY_OTHER)
     return err_set(
         err, ERR_CONFIG, "eval: --teams %.60s is no presence; write one like Available, Busy or \"Busy InAMeeting\"",
         text);

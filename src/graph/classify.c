@@ -5,24 +5,29 @@
 
 #include <string.h>
 
+/* What is longer is a slip of somebody's pen; Graph's longest is a day (facts 3.2). */
+#define RETRY_AFTER_MAX_MS (30 * CLOCK_DAY)
+
+static int64_t capped(int64_t ms)
+{
+  return ms < RETRY_AFTER_MAX_MS ? ms : RETRY_AFTER_MAX_MS;
+}
+
 int64_t graph_retry_after(const char *text, const char *date, int64_t now)
 {
-  enum { MAX_SECONDS = 30 * 24 * 3600 };
   int64_t until, from, ms = 0;
   if (*text == '\0') /* nearly always */
     return -1;
   if (clock_parse_http_date(text, &until)) {
     if (!clock_parse_http_date(date, &from))
       from = now;
-    return until > from ? until - from : 0;
+    return until > from ? capped(until - from) : 0;
   }
   const char *c = text;
   if (*c < '0' || *c > '9')
     return -1;
   for (; *c >= '0' && *c <= '9'; c++) {
-    ms = ms * 10 + (*c - '0') * 1000;
-    if (ms > MAX_SECONDS * INT64_C(1000))
-      return -1;
+    ms = ms > RETRY_AFTER_MAX_MS ? ms : ms * 10 + (*c - '0') * 1000;
   }
   if (*c == '.') {
     int64_t place = 100;
@@ -33,7 +38,7 @@ int64_t graph_retry_after(const char *text, const char *date, int64_t now)
     }
     ms += more ? 1 : 0;
   }
-  return *c == '\0' ? ms : -1;
+  return *c == '\0' ? capped(ms) : -1;
 }
 
 /* {"error":{"code":...,"message":...,"innerError":{...}}}: the innermost code is the most specific one (facts 6). The

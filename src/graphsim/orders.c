@@ -142,7 +142,7 @@ static bool give_teams(struct graphsim *graphsim, const struct value *order, str
     return true;
   }
   enum availability availability = availability_parse(text);
-  if (availability == AVAILABILITY_UNKNOWN)
+  if (availability == AVAILABILITY_UNKNOWN || availability == AVAILABILITY_OTHER)
     return err_set(err, ERR_INPUT, "availability: not one that Teams knows; null ends the client's session");
   person_set_client(person, availability, value_get_text(order, "activity", text), clock_now_ms());
   return true;

@@ -17,6 +17,7 @@ static int session_rank(enum availability availability)
     return 1;
   case AVAILABILITY_OFFLINE:
   case AVAILABILITY_UNKNOWN:
+  case AVAILABILITY_OTHER:
     return 0;
   }
   return 0;

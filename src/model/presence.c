@@ -33,7 +33,7 @@ static const char *const availabilities[] = {
     [AVAILABILITY_UNKNOWN] = "PresenceUnknown",     [AVAILABILITY_OFFLINE] = "Offline",
     [AVAILABILITY_AVAILABLE] = "Available",         [AVAILABILITY_AWAY] = "Away",
     [AVAILABILITY_BE_RIGHT_BACK] = "BeRightBack",   [AVAILABILITY_BUSY] = "Busy",
-    [AVAILABILITY_DO_NOT_DISTURB] = "DoNotDisturb",
+    [AVAILABILITY_DO_NOT_DISTURB] = "DoNotDisturb", [AVAILABILITY_OTHER] = "something else",
 };
 
 enum plane presence_plane(enum presence presence)
@@ -124,8 +124,14 @@ const char *availability_str(enum availability availability)
 
 enum availability availability_parse(const char *text)
 {
-  for (size_t i = 0; i < COUNT_OF(availabilities); i++)
+  if (*text == '\0')
+    return AVAILABILITY_UNKNOWN;
+  if (str_equal_fold(text, "AvailableIdle"))
+    return AVAILABILITY_AVAILABLE;
+  if (str_equal_fold(text, "BusyIdle"))
+    return AVAILABILITY_BUSY;
+  for (int i = AVAILABILITY_UNKNOWN; i < AVAILABILITY_OTHER; i++)
     if (str_equal_fold(text, availabilities[i]))
       return (enum availability)i;
-  return AVAILABILITY_UNKNOWN;
+  return AVAILABILITY_OTHER;
 }

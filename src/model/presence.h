@@ -25,6 +25,7 @@ enum PACKED availability {
   AVAILABILITY_BE_RIGHT_BACK,
   AVAILABILITY_BUSY,
   AVAILABILITY_DO_NOT_DISTURB,
+  AVAILABILITY_OTHER, /* a word that is none of these: InAMeeting, Focusing and what may come (facts 1.7) */
 };
 
 enum PACKED presence {
@@ -63,8 +64,9 @@ bool presence_parse_pair(enum plane plane, const char *availability, const char 
 /* What a person types: "teams.busy", "busy", "Busy" (as teams.), "Busy InACall", "Offline OffWork". */
 bool presence_parse_words(const char *text, enum presence *ret_presence);
 
-const char *availability_str(enum availability availability); /* "BeRightBack"; "PresenceUnknown" */
-/* Case does not matter (facts 1.7); anything else is AVAILABILITY_UNKNOWN. */
+const char *availability_str(enum availability availability); /* "BeRightBack"; "PresenceUnknown"; "something else" */
+/* Case does not matter (facts 1.7); "AvailableIdle" is Available, "BusyIdle" Busy, "" unknown, any other word
+ * AVAILABILITY_OTHER. */
 enum availability availability_parse(const char *text);
 
 #endif

@@ -10,7 +10,7 @@
 /* The window is Graph's, and so is the clock that measures it. */
 #define BUDGET_MARGIN_MS 100
 #define TOKEN_BASE_MS (1 * CLOCK_SECOND) /* between token requests that fail for a passing cause */
-#define TOKEN_CAP_MS (5 * CLOCK_MINUTE)
+#define TOKEN_CAP_MS (30 * CLOCK_SECOND) /* it is one request for all of them */
 /* So many requests at once still go one by one, which answers each a little sooner. */
 #define FEW 3
 
@@ -523,10 +523,13 @@ void app_write_budget(struct app *app, int64_t now)
 
 int64_t app_next(const struct app *app, bool ready, int64_t now)
 {
-  int64_t next = CLOCK_NEVER;
+  int64_t next = app->outage_since_ms != 0 && app->in_flight == 0 ? app->probe_ms : CLOCK_NEVER;
   if (app->token_exchange == NULL) {
     int64_t renewal = has_token(app, now) ? app->token.refresh_ms : 0;
-    next = latest(renewal, latest(app->token_next_try_ms, app->auth_until_ms));
+    int64_t try = latest(renewal, latest(app->token_next_try_ms, app->auth_until_ms));
+    next = try < next ?
+    try : next
+      ;
   }
   bool lookups = !list_empty(&app->waiting_lookups) && has_room(app, GRAPH_LOOKUP);
   bool presence = (ready || !list_empty(&app->waiting)) && has_room(app, GRAPH_SET_PRESENCE);
@@ -550,8 +553,9 @@ bool app_is_hopeless(const struct app *app, int64_t now)
 
 void app_clock_stepped(struct app *app, int64_t by_ms)
 {
-  int64_t *const moments[] = {&app->auth_until_ms,    &app->token_next_try_ms, &app->token.expires_ms,
-                              &app->token.refresh_ms, &app->outage_since_ms,   &app->trouble_logged_ms};
+  int64_t *const moments[] = {&app->probe_ms,         &app->auth_until_ms,    &app->token_next_try_ms,
+                              &app->token.expires_ms, &app->token.refresh_ms, &app->outage_since_ms,
+                              &app->trouble_logged_ms};
   sched_budget_shift(&app->presence, by_ms);
   sched_budget_shift(&app->lookups, by_ms);
   for (size_t i = 0; i < COUNT_OF(moments); i++)

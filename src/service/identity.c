@@ -58,6 +58,22 @@ void identity_check(struct service *service, struct agent *agent, int64_t now)
   }
 }
 
+int64_t identity_retry_ms(const struct agent *agent)
+{
+  int64_t next = CLOCK_NEVER;
+  for (const struct agent_name *name = agent->names; name != NULL; name = name->next)
+    if (name->attempts > 0 && !name->asking && name->due.place != 0 && name->due.at_ms < next)
+      next = name->due.at_ms;
+  return next;
+}
+
+void identity_retry(struct service *service, struct agent *agent, int64_t now)
+{
+  for (struct agent_name *name = agent->names; name != NULL; name = name->next)
+    if (name->attempts > 0 && !name->asking && name->due.place != 0)
+      ask_at(service, name, now);
+}
+
 void identity_prove_token(struct service *service, struct agent *agent, int64_t now)
 {
   struct agent_name *name = agent->names;

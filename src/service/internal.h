@@ -96,6 +96,8 @@ struct app {
   size_t window;
   int failures_in_row;
   int64_t outage_since_ms;
+  int64_t probe_ms; /* during an outage: when one agent tries before its time, unless something is under way */
+  int probes;
   uint64_t accepted; /* replies that prove the token: anything but 401 */
   /* figures */
   uint64_t requests[GRAPH_OPERATION_KINDS], answered[GRAPH_OPERATION_KINDS][OUTCOME_UNKNOWN + 1];
@@ -139,7 +141,10 @@ void app_send(struct app *app);
 bool app_is_hopeless(const struct app *app, int64_t now);
 /* The budget that requests of that kind use. */
 struct sched_budget *app_budget(struct app *app, enum graph_operation_kind kind);
-/* learn.c: takes to heart what an outcome says about the app itself. */
+/* learn.c */
+/* During an outage: lets the agent that has waited longest, or would be next, find out whether it is over. */
+void app_probe(struct app *app, int64_t now);
+/* Takes to heart what an outcome says about the app itself. */
 void app_learn(struct app *app, const struct request *request, const struct outcome *outcome, int64_t now);
 /* The wall clock was set: moments of our own move along. */
 void app_clock_stepped(struct app *app, int64_t by_ms);
@@ -301,6 +306,9 @@ struct agent_name *identity_name(struct service *service, int account, const cha
  * a failure. */
 void identity_want(struct service *service, struct agent *agent, bool at_once, int64_t now);
 /* Whether Graph takes the token at all: a lookup of the same user tells, when a presence request of his got 401. */
+/* The names whose lookup has failed: when the first of them is tried again, or CLOCK_NEVER; all of them at once. */
+int64_t identity_retry_ms(const struct agent *agent);
+void identity_retry(struct service *service, struct agent *agent, int64_t now);
 void identity_prove_token(struct service *service, struct agent *agent, int64_t now);
 /* Is a lookup due that a 404 asked for? */
 bool identity_checking(const struct agent *agent);

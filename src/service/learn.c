@@ -9,6 +9,9 @@
 #define THROTTLE_CAP_MS (10 * CLOCK_MINUTE)
 /* So many failures in a row, with no success between them, are an outage. */
 #define OUTAGE_FAILURES 5
+/* During an outage one request finds out whether it is over, however long the agents' own pauses are. */
+#define PROBE_BASE_MS (5 * CLOCK_SECOND)
+#define PROBE_CAP_MS (20 * CLOCK_SECOND)
 #define TROUBLE_EVERY_MS CLOCK_MINUTE /* one line a minute about failing requests */
 
 static void close_gate(struct app *app, enum graph_operation_kind kind, const struct outcome *outcome, int64_t now)
@@ -80,25 +83,83 @@ static void tell_trouble(struct app *app, const struct request *request, const s
   app->trouble_count = 0;
 }
 
+/* When the agent's request or lookup that failed is tried again; CLOCK_NEVER. One that is refused for its own sake is
+ * not among them. */
+static int64_t retry_of(const struct agent *agent, int64_t now)
+{
+  const struct agent_trouble *trouble = agent->trouble;
+  int64_t lookup_ms = identity_retry_ms(agent);
+  bool waits = agent->phase == PHASE_WAITING && trouble != NULL && trouble->attempts > 0 &&
+               trouble->unauthorized == 0 && trouble->retry_ms > now;
+  return waits && trouble->retry_ms < lookup_ms ? trouble->retry_ms : lookup_ms;
+}
+
+static void retry(struct service *service, struct agent *agent, int64_t now)
+{
+  if (agent->phase == PHASE_WAITING && agent->trouble != NULL)
+    agent->trouble->retry_ms = 0;
+  identity_retry(service, agent, now);
+  pipeline_settle(service, agent, now);
+}
+
+/* So that nobody sits out a pause that was meant for an outage. Budget and connections see to it that they do not all
+ * come at once. */
+static void retry_all(struct app *app, int64_t now)
+{
+  struct service *service = app->service;
+  struct list_node *agents = service->setup.store == NULL ? NULL : store_agents(service->setup.store);
+  for (struct list_node *node = agents == NULL ? NULL : agents->next; node != agents; node = node->next) {
+    struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
+    if (service_app(service, agent) == app && retry_of(agent, now) != CLOCK_NEVER)
+      retry(service, agent, now);
+  }
+}
+
+void app_probe(struct app *app, int64_t now)
+{
+  struct service *service = app->service;
+  if (app->outage_since_ms == 0 || now < app->probe_ms || app->in_flight > 0 || service->setup.store == NULL)
+    return;
+  struct agent *next = NULL;
+  int64_t next_ms = CLOCK_NEVER;
+  struct list_node *agents = store_agents(service->setup.store);
+  for (struct list_node *node = agents->next; node != agents; node = node->next) {
+    struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
+    int64_t retry_ms = service_app(service, agent) == app ? retry_of(agent, now) : CLOCK_NEVER;
+    if (retry_ms < next_ms) {
+      next = agent;
+      next_ms = retry_ms;
+    }
+  }
+  app->probe_ms = now + sched_backoff(++app->probes, 2 * PROBE_BASE_MS, PROBE_CAP_MS, service_random(service));
+  if (next != NULL)
+    retry(service, next, now);
+}
+
 /* An outage makes us careful: one connection at first, one more with each success. */
 static void learn_outage(struct app *app, bool failed, int64_t now)
 {
   if (!failed) {
-    if (app->outage_since_ms != 0) {
-      char text[CLOCK_TEXT_SIZE];
+    bool over = app->outage_since_ms != 0;
+    char text[CLOCK_TEXT_SIZE];
+    if (over)
       log_info(
           "account %s: Graph answers again after %s", app->label,
           clock_short_duration(now - app->outage_since_ms, text));
-    }
     app->failures_in_row = 0;
     app->outage_since_ms = 0;
+    app->probes = 0;
+    if (over)
+      retry_all(app, now);
     app->window += app->window < (size_t)app->connections;
     return;
   }
   if (++app->failures_in_row < OUTAGE_FAILURES)
     return;
-  if (app->outage_since_ms == 0)
+  if (app->outage_since_ms == 0) {
     app->outage_since_ms = now;
+    app->probe_ms = now + PROBE_BASE_MS;
+  }
   app->window = 1;
 }
 

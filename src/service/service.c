@@ -253,6 +253,7 @@ bool service_turn(struct service *service, struct err *err)
   for (size_t i = 0; i < service->app_count; i++) {
     const struct sched_queue *ready = &service->sched.queues[i];
     sched_budget_waiting(&service->apps[i]->presence, ready->changes.count + ready->refreshes.count);
+    app_probe(service->apps[i], now);
     app_prepare(service->apps[i], now);
     launch_ready(service, i, now);
     app_prepare_asides(service->apps[i], now);

@@ -141,7 +141,11 @@ static const struct {
     {"-5", -1},
     {"10 s", -1},
     {"1e3", -1},
-    {"99999999999999999999", -1},
+    {"2592000", 30 * CLOCK_DAY},
+    {"2592001", 30 * CLOCK_DAY},
+    {"99999999999999999999", 30 * CLOCK_DAY},
+    {"99999999999999999999x", -1},
+    {"Fri, 31 Dec 2099 23:59:59 GMT", 30 * CLOCK_DAY},
 };
 
 static void test_retry_after(void **state UNUSED)

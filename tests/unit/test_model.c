@@ -205,7 +205,11 @@ static void availabilities_are_ordered_as_they_win(void **state)
   for (size_t i = 1; i < COUNT_OF(order); i++)
     assert_true(availability_parse(order[i]) > availability_parse(order[i - 1]));
   assert_int_equal(availability_parse("doNotDisturb"), AVAILABILITY_DO_NOT_DISTURB);
-  assert_int_equal(availability_parse("BusyIdle"), AVAILABILITY_UNKNOWN);
+  assert_int_equal(availability_parse("BusyIdle"), AVAILABILITY_BUSY);
+  assert_int_equal(availability_parse("InAMeeting"), AVAILABILITY_OTHER);
+  assert_int_equal(availability_parse("focusing"), AVAILABILITY_OTHER);
+  assert_int_equal(availability_parse("presenceUnknown"), AVAILABILITY_UNKNOWN);
+  assert_int_equal(availability_parse(""), AVAILABILITY_UNKNOWN);
   assert_string_equal(availability_str(AVAILABILITY_UNKNOWN), "PresenceUnknown");
 }
 

@@ -238,7 +238,8 @@ static void test_release(void **state UNUSED)
     enum availability shown;
     bool ours;
   } cases[] = {{AVAILABILITY_BUSY, true},  {AVAILABILITY_OFFLINE, true},         {AVAILABILITY_UNKNOWN, true},
-               {AVAILABILITY_AWAY, false}, {AVAILABILITY_DO_NOT_DISTURB, false}, {AVAILABILITY_AVAILABLE, false}};
+               {AVAILABILITY_AWAY, false}, {AVAILABILITY_DO_NOT_DISTURB, false}, {AVAILABILITY_AVAILABLE, false},
+               {AVAILABILITY_OTHER, false}};
   struct desired nothing = {.message = "", .changes_ms = CLOCK_NEVER};
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     struct agent agent = {.key = 1, .confirmed = {.preferred = SLOT(PREFERRED_BUSY, OLD, 30 * MIN)}};

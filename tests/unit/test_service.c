@@ -277,9 +277,9 @@ static void test_outage(void **s UNUSED)
       world.now = world.wake_at;
       turn();
     }
-    int64_t wait = world.now - failed; /* or the token is renewed meanwhile */
-    assert_true(wait >= CLOCK_SECOND && wait <= 5 * CLOCK_MINUTE);
-    assert_true(i > 6 || wait > before / 2);
+    int64_t wait = world.now - failed;                              /* or the token is renewed meanwhile */
+    assert_true(wait >= CLOCK_SECOND && wait <= 20 * CLOCK_SECOND); /* it is an outage by the fifth: it is probed */
+    assert_true(i > 3 || wait > before / 2);
     before = wait;
     if (strcmp(world.exchanges[0].line, "POST token") == 0)
       answer_token();

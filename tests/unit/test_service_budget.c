@@ -264,6 +264,28 @@ static void test_outage(void **s UNUSED)
   assert_false(service_rest(world.service).busy);
 }
 
+/* The agents' own pauses have grown to minutes; but one finds out, and then all come. */
+static void test_nobody_sits_out_an_outage(void **s UNUSED)
+{
+  restart_steadily();
+  agents_ready(1, 3, "Talking");
+  answer_token();
+  size_t failed = 0;
+  for (int second = 0; second < 20 * 60; second++) {
+    pass(CLOCK_SECOND);
+    for (size_t i = 0; i < world.sent; i++)
+      failed += world.exchanges[i].open;
+    answer_all(503);
+  }
+  assert_in_range(failed, 20 * 60 / 30, 20 * 60 / 5); /* and that is no storm */
+  int seconds = 0;
+  for (; seconds < 60 && service_rest(world.service).busy; seconds++) {
+    pass(CLOCK_SECOND);
+    answer_all(200);
+  }
+  assert_in_range(seconds, 1, 25);
+}
+
 /* ---- whose preferred presence */
 
 static void lunch_is_over(const char *reads, const char *expected)
@@ -424,6 +446,7 @@ int main(void)
       TEST(clock_set_forward),
       TEST(clock_set_back),
       TEST(outage),
+      TEST(nobody_sits_out_an_outage),
       TEST(ours_is_cleared),
       TEST(theirs_is_left),
       TEST(read_fails_three_times),
