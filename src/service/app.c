@@ -551,6 +551,15 @@ bool app_is_hopeless(const struct app *app, int64_t now)
   return app->token_refused && !has_token(app, now);
 }
 
+void app_shift_gate(struct app *app, int64_t by_ms)
+{
+  if (app->gate_until_ms == 0)
+    return;
+  app->gate_until_ms += by_ms;
+  if (app->service->setup.store != NULL)
+    store_set_gate(app->service->setup.store, app->key, app->gate_until_ms);
+}
+
 void app_clock_stepped(struct app *app, int64_t by_ms)
 {
   int64_t *const moments[] = {&app->probe_ms,         &app->auth_until_ms,    &app->token_next_try_ms,
@@ -560,9 +569,5 @@ void app_clock_stepped(struct app *app, int64_t by_ms)
   sched_budget_shift(&app->lookups, by_ms);
   for (size_t i = 0; i < COUNT_OF(moments); i++)
     *moments[i] += *moments[i] == 0 ? 0 : by_ms;
-  if (app->gate_until_ms == 0)
-    return;
-  app->gate_until_ms += by_ms;
-  if (app->service->setup.store != NULL)
-    store_set_gate(app->service->setup.store, app->key, app->gate_until_ms);
+  app_shift_gate(app, by_ms);
 }

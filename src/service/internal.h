@@ -148,6 +148,7 @@ void app_probe(struct app *app, int64_t now);
 void app_learn(struct app *app, const struct request *request, const struct outcome *outcome, int64_t now);
 /* The wall clock was set: moments of our own move along. */
 void app_clock_stepped(struct app *app, int64_t by_ms);
+void app_shift_gate(struct app *app, int64_t by_ms); /* of it the gate alone */
 /* The next moment at which app_prepare() has something to do; CLOCK_NEVER. ready: agents wait in its queue. */
 int64_t app_next(const struct app *app, bool ready, int64_t now);
 

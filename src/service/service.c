@@ -92,10 +92,33 @@ static void resume(struct service *service, int64_t now)
   store_silence_uccs(service->setup.store);
 }
 
+/* The file was written by a clock that was ahead of ours, as when a host starts before its clock is set. How long
+ * nobody ran is not known, so the moments that we measured are taken for as recent as can be, and sessions for unsure;
+ * a preferred presence is not sent again. */
+static void start_behind(struct service *service, int64_t by_ms)
+{
+  char text[CLOCK_TEXT_SIZE];
+  log_warn(
+      "the clock is %s behind the one that the state file was written by; sessions are sent again",
+      clock_short_duration(-by_ms, text));
+  for (size_t i = 0; i < service->app_count; i++)
+    app_shift_gate(service->apps[i], by_ms);
+  struct list_node *agents = store_agents(service->setup.store);
+  for (struct list_node *node = agents->next; node != agents; node = node->next) {
+    struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
+    struct slot *session = &agent->confirmed.session;
+    confirmed_shift(&agent->confirmed, by_ms);
+    session->unsure = session->unsure || session->presence != PRESENCE_NONE;
+    store_touch(service->setup.store, agent);
+  }
+}
+
 void service_start(struct service *service)
 {
   service_notice_clock(service);
-  int64_t now = service_now(service);
+  int64_t now = service_now(service), alive_ms = store_alive(service->setup.store);
+  if (alive_ms > now)
+    start_behind(service, now - alive_ms);
   resume(service, now);
   figures_start(service, now);
   struct list_node *agents = store_agents(service->setup.store);

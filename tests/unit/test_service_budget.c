@@ -286,6 +286,36 @@ static void test_nobody_sits_out_an_outage(void **s UNUSED)
   assert_in_range(seconds, 1, 25);
 }
 
+/* A host may start before its clock is set: what a clock ahead of it has written was not written in the future. */
+static void test_starts_with_a_clock_behind(void **s UNUSED)
+{
+  first_ready();
+  state("a@c.com", "NotReady", "LUNCH");
+  answer("POST /users/" ID_A "/presence/setPresence Away Away PT45M", 200);
+  answer("POST /users/" ID_A "/presence/setUserPreferredPresence BeRightBack BeRightBack PT45M", 200);
+  pass(CLOCK_MINUTE);
+  world.now -= 2 * CLOCK_HOUR;
+  restart();
+  answer_token();
+  answer("POST /users/" ID_A "/presence/setPresence Away Away PT1H", 200); /* and not the preferred presence */
+  expect_nothing();
+}
+
+static void test_a_gate_and_a_clock_behind(void **s UNUSED)
+{
+  first_ready();
+  state("a@c.com", "Talking", "");
+  reply_with(expect("POST /users/" ID_A "/presence/setPresence Busy InACall PT1H"), 429, "600", "");
+  pass(CLOCK_MINUTE);
+  world.now -= 2 * CLOCK_HOUR;
+  restart();
+  answer_token();
+  pass(8 * CLOCK_MINUTE);
+  expect_nothing();
+  pass(2 * CLOCK_MINUTE);
+  expect("POST /users/" ID_A "/presence/setPresence Busy InACall PT1H");
+}
+
 /* ---- whose preferred presence */
 
 static void lunch_is_over(const char *reads, const char *expected)
@@ -447,6 +477,8 @@ int main(void)
       TEST(clock_set_back),
       TEST(outage),
       TEST(nobody_sits_out_an_outage),
+      TEST(starts_with_a_clock_behind),
+      TEST(a_gate_and_a_clock_behind),
       TEST(ours_is_cleared),
       TEST(theirs_is_left),
       TEST(read_fails_three_times),
