@@ -16,6 +16,8 @@ struct db_statement {
   sqlite3_stmt *sqlite;
 };
 
+#define DAMAGED "the state file is damaged; move it away: agents' states come back with their next events"
+
 /* What an operator can do about it, by SQLite's primary result code. */
 static bool fail(struct db *db, struct err *err)
 {
@@ -28,7 +30,7 @@ static bool fail(struct db *db, struct err *err)
       {SQLITE_CANTOPEN, "the state file cannot be opened; make its folder exist and writable for this user"},
       {SQLITE_PERM, "no permission; make the state file and its folder writable for this user"},
       {SQLITE_NOTADB, "this is no state file; move it away or set State to another path"},
-      {SQLITE_CORRUPT, "the state file is damaged; move it away: agents' states come back with their next events"},
+      {SQLITE_CORRUPT, DAMAGED},
       {SQLITE_BUSY, "another presenced uses this state file; stop it, or set State to another path"},
       {SQLITE_LOCKED, "another presenced uses this state file; stop it, or set State to another path"},
       {SQLITE_IOERR, "the disk failed; look at the system's log"},
@@ -52,6 +54,30 @@ static bool create_private(const char *path, struct err *err)
   return true;
 }
 
+bool db_damaged(const struct db *db, struct err *err)
+{
+  return err_set(err, ERR_STORE, "%s: " DAMAGED, db->path);
+}
+
+/* One row at most is looked at: `ok`, or with NULL none, is what the check should say. */
+static bool check(struct db *db, const char *pragma, const char *ok, struct err *err)
+{
+  struct db_statement *statement = db_prepare(db, pragma, err);
+  if (statement == NULL)
+    return false;
+  enum db_row row = db_step(statement, err);
+  bool sound = ok == NULL ? row == DB_DONE : row == DB_ROW && strcmp(db_text(statement, 0), ok) == 0;
+  db_statement_free(statement);
+  return sound || (row != DB_FAILED && db_damaged(db, err));
+}
+
+/* Each reads the file once; a state file is a few megabytes. A row whose parent is gone is no damage to SQLite, but to
+ * us: foreign keys are enforced, so it was not we who left it. */
+static bool is_sound(struct db *db, struct err *err)
+{
+  return check(db, "PRAGMA quick_check(1)", "ok", err) && check(db, "PRAGMA foreign_key_check", NULL, err);
+}
+
 struct db *db_open(const char *path, struct err *err)
 {
   struct db *db = must_alloc(sizeof *db);
@@ -65,26 +91,15 @@ struct db *db_open(const char *path, struct err *err)
   sqlite3_extended_result_codes(db->sqlite, 1);
   /* Small pages, because what changes are single rows all over the file: less to write, and as many before a
    * checkpoint. The exclusive lock is the lock against a second daemon: BEGIN takes it, and in this mode it is held
-   * until close. FULL makes a commit durable before it returns. quick_check reads the file once; a state file is a few
-   * megabytes. */
+   * until close. FULL makes a commit durable before it returns. */
   if (!db_exec(
           db,
           "PRAGMA page_size=1024; PRAGMA wal_autocheckpoint=4000; PRAGMA locking_mode=EXCLUSIVE;"
           "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; BEGIN IMMEDIATE; COMMIT;",
           err))
     goto out;
-  struct db_statement *check = db_prepare(db, "PRAGMA quick_check(1)", err);
-  if (check == NULL)
-    goto out;
-  enum db_row row = db_step(check, err);
-  bool sound = row == DB_ROW && strcmp(db_text(check, 0), "ok") == 0;
-  db_statement_free(check);
-  if (sound)
+  if (is_sound(db, err))
     return db;
-  if (row != DB_FAILED)
-    err_set(
-        err, ERR_STORE, "%s: the state file is damaged; move it away: agents' states come back with their next events",
-        path);
 out:
   db_close(db);
   return NULL;

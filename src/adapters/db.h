@@ -14,7 +14,8 @@ struct db_statement;
 
 enum db_row { DB_ROW, DB_DONE, DB_FAILED };
 
-/* Opens or creates the file (mode 0600), refuses a file that is no database, is corrupt or held by another process. */
+/* Opens or creates the file (mode 0600), refuses a file that is no database, is corrupt, has rows that refer to none,
+ * or is held by another process. */
 struct db *db_open(const char *path, struct err *err) MUST_CHECK;
 void db_close(struct db *db); /* NULL is fine; every statement is freed before */
 
@@ -22,6 +23,8 @@ void db_close(struct db *db); /* NULL is fine; every statement is freed before *
 bool db_exec(struct db *db, const char *sql, struct err *err) MUST_CHECK;
 /* False: the file is not under its path any more, or another one is. */
 bool db_is_there(struct db *db, struct err *err) MUST_CHECK;
+/* Says that what it holds cannot have been written by us; false, as err_set() is. */
+bool db_damaged(const struct db *db, struct err *err);
 int64_t db_last_row_id(struct db *db);
 int64_t db_changes(struct db *db); /* rows that the last statement changed */
 

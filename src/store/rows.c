@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "base/shared.h"
 #include "base/str.h"
+#include "model/event.h"
 #include "store/internal.h"
 
 #include <string.h>
@@ -268,7 +269,8 @@ static enum decision_kind kind_of(const char *text)
   return DECISION_CLEAR;
 }
 
-/* ---- loading: one pass over each table; what belongs to an agent finds it by its key */
+/* ---- loading: one pass over each table; what belongs to an agent finds it by its key. A reader that finds a row which
+ * we cannot have written returns false: the file is damaged */
 
 /* Agents by key; those of accounts that are not configured, or known already, are not among them. */
 struct loaded {
@@ -290,17 +292,20 @@ static struct agent *agent_of(const struct loaded *loaded, int64_t key)
   return low < loaded->count && loaded->agents[low]->key == key ? loaded->agents[low] : NULL;
 }
 
-static void read_agent(struct store *store, struct loaded *loaded, struct db_statement *row)
+static bool read_agent(struct store *store, struct loaded *loaded, struct db_statement *row)
 {
   int64_t key = db_int(row, 0);
   int account = account_index(store, db_text(row, 1));
+  const char *id = db_text(row, 2);
+  if (strlen(id) >= AGENT_ID_SIZE)
+    return false;
   if (key > store->last_key)
     store->last_key = key;
   if (account == -2 || (loaded->known != NULL && (account == AGENT_NO_ACCOUNT || loaded->known[account])))
-    return;
+    return true;
   struct agent *agent = store_index_agent(store, account, key);
   agent->stored = true;
-  store_index_id(store, agent, db_text(row, 2));
+  store_index_id(store, agent, id);
   agent->confirmed.session = read_slot(row, 3);
   agent->confirmed.preferred = read_slot(row, 7);
   agent->confirmed.preferred_for_ms = db_int(row, 14);
@@ -309,14 +314,19 @@ static void read_agent(struct store *store, struct loaded *loaded, struct db_sta
   if ((loaded->count & (loaded->count - 1)) == 0) /* grows by doubling: 1, 2, 4, ... */
     loaded->agents = must_realloc(loaded->agents, (loaded->count == 0 ? 1 : 2 * loaded->count) * sizeof agent);
   loaded->agents[loaded->count++] = agent;
+  return true;
 }
 
-static void read_name(struct store *store, struct agent *agent, struct db_statement *row)
+static bool read_name(struct store *store, struct agent *agent, struct db_statement *row)
 {
-  struct agent_name *name = store_index_name(store, agent, db_text(row, 1));
+  const char *text = db_text(row, 1);
+  if (strlen(text) >= EVENT_AGENT_SIZE)
+    return false;
+  struct agent_name *name = store_index_name(store, agent, text);
   name->verified_ms = db_int(row, 4);
   name->misses = (uint16_t)db_int(row, 5);
   name->due.at_ms = db_int(row, 6);
+  return true;
 }
 
 /* From that column on; replaces what is there. */
@@ -336,7 +346,7 @@ static void read_stand(struct db_statement *row, int first, struct stand *stand)
   *stand = (struct stand){answer_shared(&decision), db_int(row, first + 3)};
 }
 
-static void read_contribution(struct store *store, struct agent *agent, struct db_statement *row)
+static bool read_contribution(struct store *store, struct agent *agent, struct db_statement *row)
 {
   struct contribution *c = contribution_new(db_text(row, 1));
   const struct agent_name *name = store_name_find(store, agent->account, db_text(row, 2));
@@ -352,33 +362,36 @@ static void read_contribution(struct store *store, struct agent *agent, struct d
   c->stored = true;
   store->silent_count += c->silent;
   agent_add(agent, c);
+  return true;
 }
 
-static void read_delay(struct store *store UNUSED, struct agent *agent, struct db_statement *row)
+static bool read_delay(struct store *store UNUSED, struct agent *agent, struct db_statement *row)
 {
   struct contribution *c = agent_contribution(agent, db_text(row, 1));
-  must(c != NULL); /* a foreign key */
+  if (c == NULL) /* it is a foreign key, but only as long as the table says so */
+    return false;
   c->pending_ms = db_int(row, 2);
   c->pending_stored = true;
   read_stand(row, 3, &c->pending);
+  return true;
 }
 
 /* Column `key` of the query is the agent's. */
 static bool read_table(
     struct store *store, const struct loaded *loaded, const char *sql, int key,
-    void (*read)(struct store *store, struct agent *agent, struct db_statement *row), struct err *err)
+    bool (*read)(struct store *store, struct agent *agent, struct db_statement *row), struct err *err)
 {
   struct db_statement *select = db_prepare(store->db, sql, err);
   if (select == NULL)
     return false;
-  enum db_row row;
-  while ((row = db_step(select, err)) == DB_ROW) {
+  enum db_row row = DB_DONE;
+  bool ok = true;
+  while (ok && (row = db_step(select, err)) == DB_ROW) {
     struct agent *agent = agent_of(loaded, db_int(select, key));
-    if (agent != NULL)
-      read(store, agent, select);
+    ok = agent == NULL || read(store, agent, select);
   }
   db_statement_free(select);
-  return row == DB_DONE;
+  return ok ? row == DB_DONE : db_damaged(store->db, err);
 }
 
 static bool read_agents(struct store *store, struct loaded *loaded, struct err *err)
@@ -386,11 +399,12 @@ static bool read_agents(struct store *store, struct loaded *loaded, struct err *
   struct db_statement *select = db_prepare(store->db, "SELECT * FROM agents ORDER BY key", err);
   if (select == NULL)
     return false;
-  enum db_row row;
-  while ((row = db_step(select, err)) == DB_ROW)
-    read_agent(store, loaded, select);
+  enum db_row row = DB_DONE;
+  bool ok = true;
+  while (ok && (row = db_step(select, err)) == DB_ROW)
+    ok = read_agent(store, loaded, select);
   db_statement_free(select);
-  return row == DB_DONE;
+  return ok ? row == DB_DONE : db_damaged(store->db, err);
 }
 
 bool store_load_rows(struct store *store, const bool *known, struct err *err)

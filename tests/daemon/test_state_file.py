@@ -5,6 +5,7 @@ import contextlib
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
@@ -44,6 +45,23 @@ def test_damaged_state_file(sim):
     (sim.folder / "state.db").write_bytes(b"no database at all, really" * 100)
     result = command("run", "--until-idle", "-c", sim.config)
     assert result.code == 1 and "state.db: this is no state file" in result.err
+
+
+@pytest.mark.parametrize("change", ["DELETE FROM contributions", "UPDATE agents SET id = id || 'x'"])
+def test_rows_changed_by_hand(sim, make_presenced, write_events, change):
+    """SQLite finds nothing wrong with them, but they are not what a daemon leaves."""
+    rules = "ruleset { states = { Talking = teams.in_a_call, Ready = teams.available { delay = '1h' } } }\n"
+    (sim.folder / "rules.lua").write_text(rules)
+    sim.change_config(lambda xml: xml.replace('State="', 'Rules="rules.lua" State="'))
+    presenced = make_presenced(sim, events=write_events(TALKING, READY))
+    wait_until(lambda: (s := status(sim)) and s["events"]["accepted"] == 2, "both are taken")
+    wait_until(lambda: sim.counters()["lookups"] == 1, "it is looked up")
+    assert presenced.stop() == 0
+    with contextlib.closing(sqlite3.connect(sim.folder / "state.db")) as file, file:
+        assert file.execute("SELECT count(*) FROM agents, delays WHERE id <> ''").fetchone() == (1,)
+        file.execute(change)
+    result = command("run", "--until-idle", "-c", sim.config)
+    assert result.code == 1 and "state.db: the state file is damaged; move it away" in result.err, result
 
 
 def unprivileged(sim):

@@ -434,6 +434,44 @@ static void test_a_file_without_the_log(void **state UNUSED)
   store_close(store);
 }
 
+/* A file that somebody's hand has changed is refused; what can be read is not half believed. */
+static void expect_damaged(const char *change)
+{
+  static const char rows[] =
+      "INSERT INTO agents(key, account, id, session, session_unsure, session_set, session_until, preferred,"
+      " preferred_unsure, preferred_set, preferred_until, message_hash, message_unsure, message_until)"
+      " VALUES(7,'contoso.com','" ID_A "','none',0,0,0,'none',0,0,0,0,0,0);"
+      "INSERT INTO names VALUES('contoso.com','anna@contoso.com',7,'',0,0,0);"
+      "INSERT INTO contributions(agent, ucc, name, state, reason, attributes, at, since, recheck)"
+      " VALUES(7,'a','anna@contoso.com','Ready','','{}',1,1,1);"
+      "INSERT INTO delays VALUES(7,'a',9,'clear','none','none',0,0,'none','none',0,'','','',0);";
+  struct err err = ERR_INIT;
+  make_old(6, rows);
+  store_close(reopen(NULL, accounts, 2)); /* as it is, it is fine */
+  struct db *db = db_open(path, &err);
+  assert_non_null(db);
+  assert_true(db_exec(db, "PRAGMA foreign_keys=OFF", &err) && db_exec(db, change, &err));
+  db_close(db);
+  assert_null(store_open(path, accounts, 2, &err));
+  assert_int_equal(err.kind, ERR_STORE);
+  assert_non_null(strstr(err.text, "state.db: the state file is damaged; move it away"));
+  assert_int_equal(unlink(path), 0);
+}
+
+static void test_damaged_rows(void **state UNUSED)
+{
+  static const char *const changes[] = {
+      "DELETE FROM contributions", "DELETE FROM agents", "UPDATE names SET agent = 8",
+      "UPDATE agents SET id = id || 'x'",
+      "UPDATE agents SET account = 'elsewhere', id = id || 'x'", /* not loaded now, but later */
+      "UPDATE names SET name = printf('%.*c', 321, 'x')",
+      /* a table that has lost its foreign key */
+      "CREATE TABLE other AS SELECT * FROM delays; DROP TABLE delays; ALTER TABLE other RENAME TO delays;"
+      "CREATE UNIQUE INDEX delays_key ON delays(agent, ucc); UPDATE delays SET ucc = 'b'"};
+  for (size_t i = 0; i < COUNT_OF(changes); i++)
+    expect_damaged(changes[i]);
+}
+
 /* What stands, and what waits for its delay, was in a table of its own. */
 static void test_a_file_with_stands(void **state UNUSED)
 {
@@ -547,6 +585,7 @@ int main(void)
       TEST(test_old_decisions_go),
       TEST(test_a_file_without_the_log),
       TEST(test_a_file_with_stands),
+      TEST(test_damaged_rows),
       TEST(test_trying_changes_nothing),
       TEST(test_moved_away)};
   return cmocka_run_group_tests(tests, NULL, NULL);
