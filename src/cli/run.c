@@ -214,6 +214,7 @@ static void on_state_failure(struct daemon *daemon, const struct err *err)
 {
   if (daemon->until_idle || daemon->stopping) {
     cli_fail(err);
+    daemon->state.failure = *err;
     stop(daemon, EXIT_FAILED);
     return;
   }
@@ -329,6 +330,14 @@ static bool start(struct daemon *daemon, const struct source_options *events, st
   return daemon->source != NULL;
 }
 
+/* What the next start is to know of this one. */
+static void end_in_order(struct daemon *daemon)
+{
+  struct err err = ERR_INIT;
+  if (daemon->service != NULL && daemon->state.failure.kind == ERR_NONE && !service_end(daemon->service, &err))
+    daemon->exit_code = cli_fail(&err);
+}
+
 static void release(struct daemon *daemon)
 {
   source_close(daemon->source);
@@ -376,6 +385,7 @@ int cli_run(struct cli *cli)
         daemon.site.config.state);
     loop_again(daemon.loop);
     loop_run(daemon.loop, on_turn, &daemon);
+    end_in_order(&daemon);
   } else {
     daemon.exit_code = cli_fail(&err);
   }

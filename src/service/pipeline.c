@@ -203,6 +203,16 @@ static void warn_unserved(struct service *service, const struct event *event)
     log_warn("no account serves %s; add it to an Account's Domains", *what == '\0' ? event->agent : what);
 }
 
+/* Whatever it sends, be it known or stale already: it is there. */
+static void hear(struct service *service, const struct event *event, int64_t now)
+{
+  figures_heard(&service->figures, event->ucc, now);
+  if (!store_hear_ucc(service->setup.store, event->ucc))
+    return;
+  log_info("UCC %s sends events again: what it said before counts again", event->ucc);
+  service_rules_changed(service, ruleset_generation(service->setup.rulesets[0])); /* looks at everybody again */
+}
+
 enum service_taken service_event(struct service *service, const struct event *given, bool recording)
 {
   struct store *store = service->setup.store;
@@ -211,7 +221,7 @@ enum service_taken service_event(struct service *service, const struct event *gi
   struct event *event = service->scratch;
   if (event != given) /* without the room for attributes that it does not have, which is most of it */
     memcpy(event, given, offsetof(struct event, attributes) + given->attribute_count * sizeof *given->attributes);
-  figures_heard(&service->figures, event->ucc, now);
+  hear(service, event, now);
   check_time(service, event, now, recording);
   check_fields(service, event);
   if (*event->id != '\0') {
@@ -232,10 +242,6 @@ enum service_taken service_event(struct service *service, const struct event *gi
   }
   if (contribution == NULL)
     contribution = store_contribution_new(store, agent, event->ucc);
-  if (store_hear_ucc(store, event->ucc)) {
-    log_info("UCC %s sends events again: what it said before counts again", event->ucc);
-    service_rules_changed(service, ruleset_generation(service->setup.rulesets[0])); /* looks at everybody again */
-  }
   lapse_notice(service, agent, now);
   (void)contribution_ripen(contribution, now);
   enum decision_kind before = contribution->stand.answer->kind;

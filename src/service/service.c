@@ -79,7 +79,8 @@ static void find_account(struct service *service, struct agent *agent)
     store_agent_set_account(service->setup.store, agent, (int)(account - config->accounts));
 }
 
-/* Whoever was away for long does not know what has happened since. */
+/* Whoever was away for long does not know what has happened since. After a kill it is at least that long: see
+ * say_alive(). */
 static void resume(struct service *service, int64_t now)
 {
   int64_t within_ms = service->setup.config->resume_within_ms, alive_ms = store_alive(service->setup.store);
@@ -87,7 +88,8 @@ static void resume(struct service *service, int64_t now)
     return;
   char text[CLOCK_TEXT_SIZE];
   log_warn(
-      "nothing ran for %s, longer than ResumeWithin: states from before count again when their UCC sends an event",
+      "nothing ran for %s or more, longer than ResumeWithin: states from before count again when their UCC sends an "
+      "event",
       clock_short_duration(now - alive_ms, text));
   store_silence_uccs(service->setup.store);
 }
@@ -247,13 +249,14 @@ void service_notice_clock(struct service *service)
     clock_stepped(service, by_ms);
 }
 
-/* So that the next start can tell how long nobody ran. */
+/* So that the next start can tell how long nobody ran. What is written is until when we run, at the latest, unless it
+ * is written again: a kill must not count as longer than it was, and service_end() says it exactly. */
 static int64_t say_alive(struct service *service, int64_t now)
 {
   if (service->setup.store == NULL)
     return CLOCK_NEVER;
   if (now < service->alive_written_ms || now >= service->alive_written_ms + ALIVE_EVERY_MS) {
-    store_set_alive(service->setup.store, now);
+    store_set_alive(service->setup.store, now + ALIVE_EVERY_MS);
     service->alive_written_ms = now;
   }
   return service->alive_written_ms + ALIVE_EVERY_MS;
@@ -339,6 +342,14 @@ void service_stop(struct service *service, bool clear)
   struct list_node *agents = store_agents(service->setup.store);
   for (struct list_node *node = agents->next; clear && node != agents; node = node->next)
     pipeline_settle(service, LIST_ENTRY(node, struct agent, all_link), now);
+}
+
+bool service_end(struct service *service, struct err *err)
+{
+  service_notice_clock(service);
+  int64_t now = service_now(service);
+  store_set_alive(service->setup.store, now);
+  return figures_commit(service, now, err);
 }
 
 static bool has_delay(const struct agent *agent)

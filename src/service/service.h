@@ -127,6 +127,9 @@ bool service_release(struct service *service, const char *name) MUST_CHECK;
 /* The owner will end soon: pending delays no longer count as busy; clear: from now on nobody should show anything of
  * ours. What UCCs have said stays known. */
 void service_stop(struct service *service, bool clear);
+/* The last that is asked of it, at an end in good order: commits, with until when it ran. Without it, as after a kill,
+ * the next start takes it for up to half a minute more. */
+bool service_end(struct service *service, struct err *err) MUST_CHECK;
 
 /* Anything left to do that is neither the end of a hold nor a keep-alive? refused: an account cannot get a token for a
  * cause that retrying does not mend; its agents then do not count as busy. */

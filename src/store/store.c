@@ -166,11 +166,11 @@ int64_t store_alive(struct store *store)
   return at_ms;
 }
 
-void store_set_alive(struct store *store, int64_t now)
+void store_set_alive(struct store *store, int64_t until_ms)
 {
   if (!store_begin(store))
     return;
-  db_bind_int(store->statements[PUT_ALIVE], 1, now);
+  db_bind_int(store->statements[PUT_ALIVE], 1, until_ms);
   store_run(store, PUT_ALIVE);
 }
 

@@ -62,9 +62,9 @@ void store_set_gate(struct store *store, const char *app, int64_t until_ms);
 size_t store_budget(struct store *store, const char *app, int64_t *ret_at_ms);
 void store_set_budget(struct store *store, const char *app, size_t used, int64_t at_ms);
 
-/* When a daemon last said that it runs; 0: never. */
+/* Until when a daemon ran, as it last said; 0: never. */
 int64_t store_alive(struct store *store);
-void store_set_alive(struct store *store, int64_t now);
+void store_set_alive(struct store *store, int64_t until_ms);
 /* UCCs whose contributions do not count until they send an event (contribution.silent): all that have any; one that
  * has sent one. False: it was not silent. */
 void store_silence_uccs(struct store *store);

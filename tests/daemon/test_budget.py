@@ -6,6 +6,7 @@ import datetime
 import signal
 import sqlite3
 import subprocess
+import time
 
 import pytest
 
@@ -108,6 +109,18 @@ def test_resume_within(sim, make_presenced):
     wait_until(lambda: sim.user("agent001@contoso.com")["sessions"] == [], "what was said before counts no more")
     presenced.send(event(2, "LoggedOff"))
     wait_until(lambda: sim.shown("agent001@contoso.com")[1] == "InACall", "the UCC speaks: it counts again")
+
+
+def test_the_end_is_written_down(sim, make_presenced):
+    """So that a restart is not taken for longer than it was, however old the last mark would be."""
+    presenced = make_presenced(sim, events="-", stdin=subprocess.PIPE)
+    presenced.send(event(1, "Talking"))
+    wait_until(lambda: sim.shown("agent001@contoso.com")[1] == "InACall", "it shows")
+    before = time.time()
+    assert presenced.stop() == 0
+    with contextlib.closing(sqlite3.connect(sim.folder / "state.db")) as file:
+        (alive,) = file.execute("SELECT at / 1000.0 FROM alive").fetchone()
+    assert before - 0.1 <= alive <= time.time() + 0.1
 
 
 def test_their_own_choice_is_left(sim, make_presenced):

@@ -117,7 +117,7 @@ void oracle_resume(struct sim *sim, int64_t alive_ms)
       sim->oracle.voices[name][ucc].silent = sim->oracle.voices[name][ucc].spoken;
 }
 
-static void hear(struct sim *sim, size_t ucc)
+void oracle_hear(struct sim *sim, size_t ucc)
 {
   for (size_t name = 0; name < SIM_NAMES; name++)
     if (sim->oracle.voices[name][ucc].silent) {
@@ -129,7 +129,7 @@ static void hear(struct sim *sim, size_t ucc)
 void oracle_event(struct sim *sim, size_t name, size_t ucc, const struct event *event)
 {
   struct voice *voice = &sim->oracle.voices[name][ucc];
-  hear(sim, ucc);
+  oracle_hear(sim, ucc);
   remember(sim, voice);
   ripen(voice, sim_wall_now(sim));
   if (!voice->spoken) {

@@ -155,6 +155,8 @@ struct sim {
   struct service *service; /* NULL while it is down */
   struct list_node exchanges;
   struct happening restart;
+  int64_t ran_ms; /* wall: the last turn that was saved */
+  bool ended;     /* and it was the last in good order */
   int turns_since_reload;
   /* the world */
   struct sim_tenant tenants[SIM_TENANTS];
@@ -184,6 +186,7 @@ bool sim_run(struct sim *sim, uint64_t number, const struct sim_options *options
 void world_start(struct sim *sim);
 /* kill -9; what its last turn has not committed is gone. It starts again after a while. */
 void world_crash(struct sim *sim, const char *how);
+void world_end(struct sim *sim); /* in good order, and then as after a crash */
 void world_reload(struct sim *sim);
 /* Runs until that moment; every turn of the daemon in between. */
 void world_pass(struct sim *sim, int64_t ms);
@@ -203,6 +206,7 @@ int sim_account_of(size_t index);
 extern const char *const sim_uccs[SIM_UCCS];
 /* An event that the daemon took; undone if its turn does not come about. */
 void oracle_event(struct sim *sim, size_t name, size_t ucc, const struct event *event);
+void oracle_hear(struct sim *sim, size_t ucc); /* it has sent something, if only what was known */
 void oracle_override(struct sim *sim, size_t name, enum presence session, int64_t hold_ms);
 void oracle_release(struct sim *sim, size_t name);
 /* The daemon starts, and last said that it runs at alive_ms (wall; 0: never). */

@@ -39,6 +39,22 @@ void weather_event(struct sim *sim, size_t name, size_t ucc, const char *state, 
   check_said(sim, name);
 }
 
+/* Older than what the UCC said last: it says nothing, but that the UCC is there. */
+static void stale_event(struct sim *sim, size_t name, size_t ucc)
+{
+  static struct event event;
+  const struct voice *voice = &sim->oracle.voices[name][ucc];
+  if (sim->service == NULL || sim->identities_moved || !voice->spoken || voice->at_ms > sim_wall_now(sim))
+    return;
+  event = (struct event){.at_ms = voice->at_ms - 1, .at_given = true, .state = "LoggedOff"};
+  must(str_copy(event.agent, sizeof event.agent, sim_name(name)));
+  must(str_copy(event.ucc, sizeof event.ucc, sim_uccs[ucc]));
+  sim_say(sim, "%s from %s: stale", event.agent, event.ucc);
+  if (service_event(sim->service, &event, false) != SERVICE_STALE)
+    sim_fail(sim, "%s: an event older than the last counts", event.agent);
+  oracle_hear(sim, ucc);
+}
+
 void weather_any_event(struct sim *sim, size_t name, size_t ucc)
 {
   static const char *const said[][2] = {
@@ -56,6 +72,8 @@ static void on_event(struct sim *sim, struct happening *happening)
   int count = sim_chance(sim, 0.05) ? 20 : 1;
   for (int i = 0; i < count; i++)
     weather_any_event(sim, sim_roll(sim, SIM_NAMES), sim_chance(sim, 0.8) ? 0 : 1);
+  if (sim_chance(sim, 0.05))
+    stale_event(sim, sim_roll(sim, SIM_NAMES), sim_roll(sim, SIM_UCCS));
   sim_at(sim, happening, sim->steady_ms + 1 + sim_roll(sim, 20000));
 }
 
@@ -67,6 +85,8 @@ static void crash(struct sim *sim)
     return;
   if (sim_chance(sim, 0.5)) /* within a commit of one of the next turns; world_crash() follows from that */
     disk_fail_after((int)sim_roll(sim, 40), SQLITE_IOERR);
+  else if (sim_chance(sim, 0.5))
+    world_end(sim);
   else
     world_crash(sim, "killed");
 }

@@ -103,6 +103,14 @@ static struct ruleset *load_rules(uint32_t generation)
   return ruleset;
 }
 
+/* A downtime is never taken for longer than it was, and exactly after an end in good order. */
+static void check_alive(struct sim *sim, int64_t alive_ms)
+{
+  if (sim->ended ? alive_ms != sim->ran_ms : alive_ms < sim->ran_ms)
+    sim_fail(sim, "the daemon ran until %lld ms after what the state file says", (long long)(sim->ran_ms - alive_ms));
+  sim->ended = false;
+}
+
 void world_start(struct sim *sim)
 {
   struct err err = ERR_INIT;
@@ -126,6 +134,7 @@ void world_start(struct sim *sim)
   setup.ports.random = port_random;
   setup.ports.steady = port_steady;
   sim_say(sim, "the daemon starts");
+  check_alive(sim, store_alive(sim->store));
   oracle_resume(sim, store_alive(sim->store));
   sim->service = service_new(&setup);
   sim->restarts++;
@@ -139,6 +148,19 @@ static void on_restart(struct sim *sim, struct happening *happening UNUSED)
 {
   if (sim->service == NULL)
     world_start(sim);
+}
+
+/* What the last turns did is in the file. */
+static void note_saved(struct sim *sim)
+{
+  oracle_saved(sim);
+  sim->ran_ms = sim_wall_now(sim);
+  for (size_t i = 0; i < SIM_TENANTS; i++) {
+    struct sim_tenant *tenant = &sim->tenants[i];
+    if (tenant->gate_unsaved_ms > tenant->gate_ms)
+      tenant->gate_ms = tenant->gate_unsaved_ms;
+    tenant->gate_unsaved_ms = 0;
+  }
 }
 
 void world_crash(struct sim *sim, const char *how)
@@ -158,6 +180,20 @@ void world_crash(struct sim *sim, const char *how)
   check_unconfirm(sim);
   sim->restart.happen = on_restart;
   sim_at(sim, &sim->restart, sim->steady_ms + 200 + sim_roll(sim, sim_chance(sim, 0.8) ? 10000 : 3600000));
+}
+
+void world_end(struct sim *sim)
+{
+  struct err err = ERR_INIT;
+  if (sim->service == NULL)
+    return;
+  if (!service_end(sim->service, &err)) {
+    world_crash(sim, err.text);
+    return;
+  }
+  note_saved(sim);
+  sim->ended = true;
+  world_crash(sim, "it ends in good order");
 }
 
 void world_reload(struct sim *sim)
@@ -189,14 +225,8 @@ static bool turn(struct sim *sim)
     world_crash(sim, err.text);
     return false;
   }
-  oracle_saved(sim);
+  note_saved(sim);
   sim->turns_since_reload++;
-  for (size_t i = 0; i < SIM_TENANTS; i++) {
-    struct sim_tenant *tenant = &sim->tenants[i];
-    if (tenant->gate_unsaved_ms > tenant->gate_ms)
-      tenant->gate_ms = tenant->gate_unsaved_ms;
-    tenant->gate_unsaved_ms = 0;
-  }
   return true;
 }
 

@@ -451,6 +451,72 @@ static void test_long_downtime(void **s UNUSED)
   expect_nothing();
 }
 
+/* How long nobody ran is known exactly after an end in good order, and after a kill never taken for longer than it was:
+ * however old the mark is. */
+static void away(bool in_order, int64_t ms, bool counts)
+{
+  struct err err = ERR_INIT;
+  world.config.resume_within_ms = 20 * CLOCK_SECOND;
+  restart();
+  answer_token();
+  pass(31 * CLOCK_SECOND);
+  pass(29 * CLOCK_SECOND);
+  expect_nothing();
+  if (in_order)
+    assert_true(service_end(world.service, &err));
+  world.now += ms;
+  restart();
+  answer_token();
+  if (!counts) {
+    answer("POST /users/" ID_A "/presence/clearPresence", 200);
+    state("somebody@c.com", "LoggedOff", "");
+    answer("POST /users/" ID_A "/presence/setPresence Available Available PT1H", 200);
+  }
+  expect_nothing();
+}
+
+static void test_a_clean_restart(void **s UNUSED)
+{
+  first_ready();
+  away(true, 0, true);
+  away(true, 20 * CLOCK_SECOND, true);
+  away(true, 20 * CLOCK_SECOND + 1, false);
+}
+
+static void test_a_kill(void **s UNUSED)
+{
+  first_ready();
+  away(false, 0, true);
+  away(false, 20 * CLOCK_SECOND, true);
+  away(false, 51 * CLOCK_SECOND, false);
+}
+
+/* A sender that repeats its last event, or sends an older one, is there. */
+static void test_heard_by_what_is_known(void **s UNUSED)
+{
+  static const char known[] = "{\"agent\":\"" ID_A "\",\"state\":\"Talking\",\"account\":\"c.com\",\"id\":\"1\"}";
+  static const char stale[] = "{\"agent\":\"" ID_A "\",\"state\":\"Ready\",\"account\":\"c.com\",\"at\":"
+                              "\"2026-01-05T11:59:00Z\"}";
+  static const struct {
+    const char *event;
+    enum service_taken taken;
+  } heard[] = {{known, SERVICE_DUPLICATE}, {stale, SERVICE_STALE}};
+  assert_int_equal(give(known), SERVICE_ACCEPTED);
+  answer_token();
+  answer("POST /users/" ID_A "/presence/setPresence Busy InACall PT1H", 200);
+  world.config.resume_within_ms = 15 * CLOCK_MINUTE;
+  for (size_t i = 0; i < COUNT_OF(heard); i++) {
+    world.now += 16 * CLOCK_MINUTE;
+    restart();
+    answer_token();
+    answer("POST /users/" ID_A "/presence/clearPresence", 200);
+    expect_nothing();
+    assert_int_equal(give(heard[i].event), heard[i].taken);
+    answer("POST /users/" ID_A "/presence/setPresence Busy InACall PT1H", 200);
+    expect_nothing();
+  }
+}
+
 static void test_short_downtime(void **s UNUSED)
 {
   first_ready();
@@ -487,6 +553,9 @@ int main(void)
       TEST(stop_clears),
       TEST(stop_leaves),
       TEST(long_downtime),
+      TEST(a_clean_restart),
+      TEST(a_kill),
+      TEST(heard_by_what_is_known),
       TEST(short_downtime)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
