@@ -53,16 +53,29 @@ static bool says(const struct expectation *expected, const char *action, const s
   return true; /* clears are looked at in the end */
 }
 
+/* Whether it will be done is not known yet: from now on that presence may be ours. */
+static void note_try(struct sim_tenant *tenant, const char *id, const char *action, const struct value *body)
+{
+  if (strcmp(action, "setUserPreferredPresence") != 0)
+    return;
+  struct watched *watched = watch(tenant, id);
+  watched->tried |= 1u << availability_parse(value_get_text(body, "availability", ""));
+  watched->tried_saved |= watched->tried; /* it is committed before it goes out */
+}
+
 /* Nothing is published but what the present rules make of the present events. */
 static void check_set(struct sim *sim, struct sim_tenant *tenant, const char *path, const struct value *body)
 {
   static const char marker[] = "/presence/";
   const char *users = strstr(path, "/users/"), *action = strstr(path, marker);
   char id[PERSON_ID_SIZE];
-  if (sim->identities_moved || users == NULL || action == NULL)
+  if (users == NULL || action == NULL)
     return;
   str_cut(id, sizeof id, users + strlen("/users/"));
   action += strlen(marker);
+  note_try(tenant, id, action, body);
+  if (sim->identities_moved)
+    return;
   struct person *person = directory_by_id(tenant->tenant.directory, id);
   size_t name = person == NULL ? SIM_NAMES : name_of(person);
   if (name == SIM_NAMES)
@@ -94,6 +107,14 @@ static void check_sets(struct sim *sim, struct sim_tenant *tenant, const char *p
   values_release(&values);
 }
 
+/* Is that action of that person the request, or a part of it? */
+static bool is_about(const struct watched *watched, const char *action, const char *path, const char *body)
+{
+  char url[96];
+  snprintf(url, sizeof url, "/users/%s/presence/%s", watched->id, action);
+  return strstr(path, url) != NULL || strstr(body, url) != NULL;
+}
+
 void check_sent(struct sim *sim, struct sim_tenant *tenant, bool is_token, const char *path, const char *body)
 {
   if (is_token) {
@@ -110,11 +131,9 @@ void check_sent(struct sim *sim, struct sim_tenant *tenant, bool is_token, const
     check_sets(sim, tenant, path, body);
   for (size_t i = 0; i < tenant->watched_count; i++) {
     struct watched *watched = &tenant->watched[i];
-    char url[96];
-    snprintf(url, sizeof url, "/users/%s/presence/clearUserPreferredPresence", watched->id);
-    if (strstr(path, url) != NULL || strstr(body, url) != NULL) /* whether it is done will not be known at once */
+    if (is_about(watched, "clearUserPreferredPresence", path, body)) /* whether it is done will not be known at once */
       watched->confirmed = false;
-    watched->reads_sent += strstr(body, "\"ids\"") != NULL && strstr(body, watched->id) != NULL;
+    watched->reads_missed += strstr(body, "\"ids\"") != NULL && strstr(body, watched->id) != NULL;
   }
 }
 
@@ -131,6 +150,8 @@ static void on_set_preferred(struct sim *sim, struct sim_tenant *tenant, const s
         watched->chosen ? ", over the person's own choice" : "");
   *watched = (struct watched){
       .said_ms = watched->said_ms,
+      .tried = watched->tried,
+      .tried_saved = watched->tried_saved,
       .ours = person->preferred.presence,
       .set_ms = sim_true_now(sim),
       .ends_ms = person->preferred.expires_ms};
@@ -143,13 +164,14 @@ static void on_clear_preferred(struct sim *sim, struct sim_tenant *tenant, const
   int64_t now = sim_true_now(sim), late_ms = 2 * sim->config.request_timeout_ms;
   bool fresh = now < watched->set_ms + OWN_MS + late_ms;
   bool looked = watched->read_ms >= watched->chosen_ms || now < watched->chosen_ms + OWN_MS + late_ms;
-  bool blind = watched->reads_sent - watched->reads_answered >= 3;
-  if (watched->chosen && !fresh && !blind && (!looked || (watched->read_as_theirs && now > watched->read_ms + late_ms)))
+  bool blind = watched->reads_missed >= 3;
+  if (watched->chosen && !fresh && !blind && (!looked || watched->read_as_theirs))
     sim_fail(
         sim, "%s: their own choice is cleared (chosen %lld s ago, %s)", person->upn,
         (long long)(now - watched->chosen_ms) / 1000, looked ? "and read" : "and nobody looked");
-  watched->chosen = watched->confirmed = false;
+  watched->chosen = watched->taken_back = watched->confirmed = false;
   watched->ours = PRESENCE_NONE;
+  watched->cleared_ms = now;
 }
 
 void check_visit(void *context, const struct visit *visit)
@@ -181,8 +203,9 @@ void check_choice(struct sim *sim, struct sim_tenant *tenant, const struct perso
 {
   struct watched *watched = watch(tenant, person->id);
   watched->chosen = person->preferred.presence != PRESENCE_NONE;
+  watched->taken_back = !watched->chosen;
   watched->chosen_ms = sim_true_now(sim);
-  watched->reads_sent = watched->reads_answered = 0;
+  watched->reads_missed = 0;
 }
 
 static struct sim_tenant *tenant_of(struct sim *sim, size_t name)
@@ -246,6 +269,30 @@ static void note_gates(struct sim *sim, struct sim_tenant *tenant, const struct 
   }
 }
 
+static void note_read(struct sim *sim, struct watched *watched, enum availability shown)
+{
+  watched->reads_missed = 0;
+  watched->read_ms = sim_true_now(sim);
+  watched->read_as_theirs = shown != AVAILABILITY_OFFLINE && (watched->tried & 1u << shown) == 0;
+  if (watched->read_as_theirs)
+    watched->tried = 0; /* the daemon forgets what it has set */
+}
+
+/* The daemon knows again what is ours and what is not. */
+static void note_outcome(
+    struct sim *sim, struct watched *watched, const struct visit *visit, bool is_set, bool is_clear)
+{
+  if (is_set)
+    watched->confirmed =
+        watched->set_ms == visit->now && sim_true_now(sim) > watched->said_ms + 2 * sim->config.request_timeout_ms;
+  if (sim->identities_moved)
+    return;
+  if (is_set && watched->set_ms == visit->now)
+    watched->tried = 1u << presence_availability(watched->ours);
+  if (is_clear && watched->cleared_ms == visit->now)
+    watched->tried = 0;
+}
+
 void check_reply(
     struct sim *sim, struct sim_tenant *tenant, const struct visit *visit, bool is_token, const char *path,
     const char *body)
@@ -256,19 +303,40 @@ void check_reply(
   const char *answer = buf_text(&visit->body);
   for (size_t i = 0; i < tenant->watched_count; i++) {
     struct watched *watched = &tenant->watched[i];
-    char url[96];
-    snprintf(url, sizeof url, "/users/%s/presence/setUserPreferredPresence", watched->id);
-    if (strstr(path, url) != NULL || strstr(body, url) != NULL)
-      watched->confirmed =
-          watched->set_ms == visit->now && sim_true_now(sim) > watched->said_ms + 2 * sim->config.request_timeout_ms;
+    note_outcome(
+        sim, watched, visit, is_about(watched, "setUserPreferredPresence", path, body),
+        is_about(watched, "clearUserPreferredPresence", path, body));
     enum availability shown = read_of(answer, watched->id);
     if (strstr(body, "\"ids\"") == NULL || strstr(body, watched->id) == NULL || shown == AVAILABILITY_UNKNOWN)
       continue;
-    watched->reads_answered++;
-    watched->read_ms = sim_true_now(sim);
-    watched->read_as_theirs = shown != AVAILABILITY_OFFLINE &&
-                              (watched->ours == PRESENCE_NONE || shown != presence_availability(watched->ours));
+    note_read(sim, watched, shown);
   }
+}
+
+static void save_tenant(struct sim_tenant *tenant)
+{
+  if (tenant->gate_unsaved_ms > tenant->gate_ms)
+    tenant->gate_ms = tenant->gate_unsaved_ms;
+  tenant->gate_unsaved_ms = 0;
+  for (size_t i = 0; i < tenant->watched_count; i++)
+    tenant->watched[i].tried_saved = tenant->watched[i].tried;
+}
+
+void check_saved(struct sim *sim)
+{
+  for (size_t i = 0; i < SIM_TENANTS; i++)
+    save_tenant(&sim->tenants[i]);
+}
+
+void check_crash(struct sim *sim)
+{
+  for (size_t i = 0; i < SIM_TENANTS; i++) {
+    struct sim_tenant *tenant = &sim->tenants[i];
+    tenant->gate_unsaved_ms = 0;
+    for (size_t j = 0; j < tenant->watched_count; j++)
+      tenant->watched[j].tried = tenant->watched[j].tried_saved;
+  }
+  check_unconfirm(sim);
 }
 
 void check_unconfirm(struct sim *sim)
@@ -311,7 +379,8 @@ static void check_person(struct sim *sim, size_t name)
   person_expire(person, now);
   /* What ends by itself within the time that its request may have been on its way is over, for all we can know. */
   int64_t soon_ms = now + sim->config.request_timeout_ms;
-  bool theirs = watch(tenant, person->id)->chosen;
+  const struct watched *watched = watch(tenant, person->id);
+  bool theirs = watched->chosen || (watched->taken_back && person->preferred.presence == PRESENCE_NONE);
   bool preferred = theirs || person->preferred.presence == expected.preferred ||
                    (expected.preferred == PRESENCE_NONE && person->preferred.expires_ms <= soon_ms);
   bool message = strcmp(person->message == NULL ? "" : person->message, expected.message) == 0;

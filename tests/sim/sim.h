@@ -85,14 +85,18 @@ struct oracle {
 /* What a check has to remember of a person of a tenant, by object id. */
 struct watched {
   char id[PERSON_ID_SIZE];
-  enum presence ours;             /* the preferred presence that we set last */
-  int64_t set_ms, ends_ms;        /* when, and until when; true time */
-  int64_t said_ms;                /* when something new was said of them; true time */
-  bool confirmed;                 /* and the answer came back */
-  bool chosen;                    /* the person has chosen something since */
-  int64_t chosen_ms, read_ms;     /* true time */
-  bool read_as_theirs;            /* the last read showed another presence than ours */
-  int reads_sent, reads_answered; /* since the choice */
+  enum presence ours;         /* the preferred presence that we set last */
+  int64_t set_ms, ends_ms;    /* when, and until when; true time */
+  int64_t said_ms;            /* when something new was said of them; true time */
+  bool confirmed;             /* and the answer came back */
+  bool chosen;                /* the person has chosen something since */
+  bool taken_back;            /* ... or has taken ours away */
+  int64_t chosen_ms, read_ms; /* true time */
+  bool read_as_theirs;        /* the last read showed another presence than ours */
+  int reads_missed;           /* sent since the last that was answered */
+  unsigned tried;             /* presences that may be ours, for all the daemon can know, as 1 << availability */
+  unsigned tried_saved;       /* likewise, for a daemon that starts from what its last turn has saved */
+  int64_t cleared_ms;
 };
 
 struct sim_tenant {
@@ -234,6 +238,9 @@ void check_visit(void *context, const struct visit *visit); /* context: struct s
 void check_reply(
     struct sim *sim, struct sim_tenant *tenant, const struct visit *visit, bool is_token, const char *path,
     const char *body);
+/* What the daemon has learned is saved; or it is not, and the daemon has died. */
+void check_saved(struct sim *sim);
+void check_crash(struct sim *sim);
 /* What was confirmed may be sent again: a crash, new rules, a resync. */
 void check_unconfirm(struct sim *sim);
 /* Something new is said of that name: what was confirmed may be sent again. */

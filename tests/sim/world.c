@@ -175,9 +175,7 @@ void world_crash(struct sim *sim, const char *how)
   sim->store = NULL;
   network_cut(sim);
   oracle_undo(sim);
-  for (size_t i = 0; i < SIM_TENANTS; i++)
-    sim->tenants[i].gate_unsaved_ms = 0;
-  check_unconfirm(sim);
+  check_crash(sim);
   sim->restart.happen = on_restart;
   sim_at(sim, &sim->restart, sim->steady_ms + 200 + sim_roll(sim, sim_chance(sim, 0.8) ? 10000 : 3600000));
 }
@@ -227,6 +225,7 @@ static bool turn(struct sim *sim)
   }
   note_saved(sim);
   sim->turns_since_reload++;
+  check_saved(sim);
   return true;
 }
 
