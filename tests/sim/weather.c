@@ -222,6 +222,30 @@ static void resync(struct sim *sim)
   check_unconfirm(sim); /* what was confirmed is not any more */
 }
 
+static void free_one(struct sim *sim, const char *name)
+{
+  size_t count;
+  sim_say(sim, "%s is freed", name);
+  must(service_resync(sim->service, name, &count));
+  for (size_t i = 0; i < SIM_NAMES; i++)
+    if (str_equal_fold(sim_name(i), name))
+      check_said(sim, i);
+}
+
+/* What Graph refused in foul weather nobody tries again by himself. All the others must know what they have to do: a
+ * resync of everybody would mend what was forgotten. */
+static void free_parked(struct sim *sim)
+{
+  if (sim->service == NULL)
+    return; /* the run has failed */
+  struct list_node *agents = store_agents(sim->store);
+  for (struct list_node *node = agents->next; node != agents; node = node->next) {
+    struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
+    if (agent->phase == PHASE_PARKED && agent->names != NULL)
+      free_one(sim, agent->names->text);
+  }
+}
+
 static const struct {
   unsigned trouble;
   void (*act)(struct sim *sim);
@@ -371,5 +395,5 @@ void weather_end(struct sim *sim)
   sim->offset_ms = 0;
   sim_at(sim, &next_trouble, sim->steady_ms);                     /* so that the daemon looks at the clock now */
   world_pass(sim, sim->config.request_timeout_ms + CLOCK_SECOND); /* the last answers of foul weather */
-  resync(sim);
+  free_parked(sim);
 }
