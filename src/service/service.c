@@ -118,9 +118,9 @@ static void start_behind(struct service *service, int64_t by_ms)
 void service_start(struct service *service)
 {
   service_notice_clock(service);
-  int64_t now = service_now(service), alive_ms = store_alive(service->setup.store);
-  if (alive_ms > now)
-    start_behind(service, now - alive_ms);
+  int64_t now = service_now(service), ran_ms = store_alive(service->setup.store) - ALIVE_EVERY_MS; /* at least */
+  if (ran_ms > now)
+    start_behind(service, now - ran_ms);
   resume(service, now);
   figures_start(service, now);
   struct list_node *agents = store_agents(service->setup.store);
