@@ -71,6 +71,15 @@ void sched_budget_use(struct sched_budget *budget, int64_t now)
   budget->waiting -= budget->waiting > 0;
 }
 
+static void note_arrival(struct sched_budget *budget, int64_t at_ms)
+{
+  if (budget->done == budget->room) { /* after a narrowing: the oldest counts least */
+    budget->first = (budget->first + 1) % budget->room;
+    budget->done--;
+  }
+  budget->done_ms[(budget->first + budget->done++) % budget->room] = at_ms;
+}
+
 void sched_budget_done(struct sched_budget *budget, int64_t now, bool arrived)
 {
   must(budget->under_way > 0);
@@ -78,17 +87,13 @@ void sched_budget_done(struct sched_budget *budget, int64_t now, bool arrived)
   if (!arrived)
     return;
   forget_old(budget, now);
-  if (budget->done == budget->room) { /* after a narrowing: the oldest counts least */
-    budget->first = (budget->first + 1) % budget->room;
-    budget->done--;
-  }
-  budget->done_ms[(budget->first + budget->done++) % budget->room] = now;
+  note_arrival(budget, now);
 }
 
-void sched_budget_assume(struct sched_budget *budget, size_t count, int64_t now)
+void sched_budget_assume(struct sched_budget *budget, size_t count, int64_t at_ms)
 {
-  for (size_t i = 0; i < count && budget->done < budget->room; i++)
-    budget->done_ms[(budget->first + budget->done++) % budget->room] = now;
+  for (size_t i = 0; i < count && i < budget->room; i++)
+    note_arrival(budget, at_ms);
 }
 
 /* The ring only grows: what was sent under a higher limit still counts. */

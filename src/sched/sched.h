@@ -136,8 +136,8 @@ void sched_budget_use(struct sched_budget *budget, int64_t now);
 void sched_budget_done(struct sched_budget *budget, int64_t now, bool arrived);
 /* How many count at `now`. */
 size_t sched_budget_used(struct sched_budget *budget, int64_t now);
-/* At the start: that many may have arrived by now. */
-void sched_budget_assume(struct sched_budget *budget, size_t count, int64_t now);
+/* At the start: that many may have arrived as late as at_ms, which is not before that of an earlier call. */
+void sched_budget_assume(struct sched_budget *budget, size_t count, int64_t at_ms);
 /* A 429 although we kept to the limit: it is less, or somebody else uses it up (facts 3.2). What was used was too much;
  * three quarters of it are allowed now, never less than a fiftieth of the limit. */
 void sched_budget_narrow(struct sched_budget *budget, int64_t now);

@@ -8,14 +8,24 @@
 
 /* ---- registrations */
 
-/* What an earlier run left: a gate, and requests that Graph may still count, or even be receiving. */
+/* Between the moment that is written down with a request and the one at which it goes out lies the commit. */
+#define COMMIT_MS CLOCK_SECOND
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+  return a < b ? a : b;
+}
+
+/* What an earlier run left: a gate, and requests that Graph may still count. Those that had their answer had arrived
+ * before; the others may have arrived as late as they would have been given up, or now. */
 static void remember(struct service *service, struct app *app, int64_t timeout_ms)
 {
   int64_t now = service_now(service), at_ms = 0;
+  size_t under_way = 0;
   app->gate_until_ms = store_gate(service->setup.store, app->key);
-  size_t used = store_budget(service->setup.store, app->key, &at_ms);
-  if (used > 0 && now < at_ms + app->presence.window_ms + timeout_ms)
-    sched_budget_assume(&app->presence, used, now);
+  size_t used = store_budget(service->setup.store, app->key, &under_way, &at_ms);
+  sched_budget_assume(&app->presence, used - under_way, earlier(at_ms, now));
+  sched_budget_assume(&app->presence, under_way, earlier(at_ms + timeout_ms + COMMIT_MS, now));
 }
 
 /* Takes it out of `apps`, or NULL. */

@@ -278,6 +278,7 @@ static void go_out(struct app *app, struct request *request, int64_t now)
   app->in_flight++;
   app->lookups_in_flight += request->operation.kind == GRAPH_LOOKUP;
   sched_budget_use(app_budget(app, request->operation.kind), now);
+  app->budget_unwritten = app->budget_unwritten || request->operation.kind != GRAPH_LOOKUP;
 }
 
 struct request *app_submit(
@@ -360,6 +361,7 @@ static void leave_flight(struct app *app, struct request *request, bool arrived,
   app->in_flight--;
   app->lookups_in_flight -= request->operation.kind == GRAPH_LOOKUP;
   sched_budget_done(app_budget(app, request->operation.kind), now, arrived);
+  app->budget_unwritten = app->budget_unwritten || request->operation.kind != GRAPH_LOOKUP;
 }
 
 static void take_reply(struct app *app, struct request *request, const struct graph_reply *reply)
@@ -512,13 +514,15 @@ void app_send(struct app *app)
   }
 }
 
-/* A restart must not begin a new budget while Graph still counts the old one. */
+/* A restart must not begin a new budget while Graph still counts the old one, nor wait for what Graph counts no more.
+ */
 void app_write_budget(struct app *app, int64_t now)
 {
-  size_t used = sched_budget_used(&app->presence, now);
-  if (app->outgoing_count == 0 || app->service->setup.store == NULL)
+  if (!app->budget_unwritten || app->service->setup.store == NULL)
     return;
-  store_set_budget(app->service->setup.store, app->key, used, now);
+  size_t used = sched_budget_used(&app->presence, now);
+  store_set_budget(app->service->setup.store, app->key, used, app->presence.under_way, now);
+  app->budget_unwritten = false;
 }
 
 int64_t app_next(const struct app *app, bool ready, int64_t now)
@@ -566,6 +570,7 @@ void app_clock_stepped(struct app *app, int64_t by_ms)
                               &app->token.expires_ms, &app->token.refresh_ms, &app->outage_since_ms,
                               &app->trouble_logged_ms};
   sched_budget_shift(&app->presence, by_ms);
+  app->budget_unwritten = true;
   sched_budget_shift(&app->lookups, by_ms);
   for (size_t i = 0; i < COUNT_OF(moments); i++)
     *moments[i] += *moments[i] == 0 ? 0 : by_ms;

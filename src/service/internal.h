@@ -87,6 +87,7 @@ struct app {
   int throttle_attempts;
   bool fresh_connection; /* the next request takes a new one (facts 3.2) */
   struct sched_budget presence, lookups;
+  bool budget_unwritten; /* of presence: what the state file says of it does not hold any more */
   struct list_node waiting, waiting_lookups, outgoing; /* of requests */
   struct list_node asides;             /* likewise: what is asked past the agents, and waits behind them */
   struct list_node flying;             /* of parcels */
@@ -133,7 +134,7 @@ void app_submit_aside(
 void app_prepare(struct app *app, int64_t now);
 /* The same for asides, after the agents have had their turn. */
 void app_prepare_asides(struct app *app, int64_t now);
-/* Before the commit: what is outgoing will have been sent. */
+/* Before the commit: what is outgoing will have been sent, and what was answered is under way no more. */
 void app_write_budget(struct app *app, int64_t now);
 /* After the commit: sends what is outgoing. */
 void app_send(struct app *app);

@@ -348,6 +348,8 @@ bool service_end(struct service *service, struct err *err)
 {
   service_notice_clock(service);
   int64_t now = service_now(service);
+  for (size_t i = 0; i < service->app_count; i++)
+    app_write_budget(service->apps[i], now);
   store_set_alive(service->setup.store, now);
   return figures_commit(service, now, err);
 }

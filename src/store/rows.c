@@ -76,6 +76,9 @@ const char *const store_schema[] = {
     "INSERT INTO delays SELECT agent, ucc, due, kind, session, preferred, start, hold, after_session, after_preferred,"
     " after_hold, message, rule, place, generation FROM stands WHERE waits = 1;"
     "DROP TABLE stands;",
+    /* 7: how many of what was sent were not answered yet; of older rows nobody knows */
+    "ALTER TABLE budgets ADD COLUMN under_way INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE budgets SET under_way = used;",
     NULL};
 
 const char *const store_sql[STATEMENT_COUNT] = {
@@ -103,8 +106,8 @@ const char *const store_sql[STATEMENT_COUNT] = {
     [FORGET_EVENT_IDS] = "DELETE FROM event_ids WHERE seen<=?",
     [GET_GATE] = "SELECT until FROM gates WHERE app=?",
     [PUT_GATE] = "INSERT OR REPLACE INTO gates VALUES(?,?)",
-    [GET_BUDGET] = "SELECT used, at FROM budgets WHERE app=?",
-    [PUT_BUDGET] = "INSERT OR REPLACE INTO budgets VALUES(?,?,?)",
+    [GET_BUDGET] = "SELECT used, under_way, at FROM budgets WHERE app=?",
+    [PUT_BUDGET] = "INSERT OR REPLACE INTO budgets(app, used, under_way, at) VALUES(?,?,?,?)",
     [GET_ALIVE] = "SELECT at FROM alive",
     [PUT_ALIVE] = "INSERT OR REPLACE INTO alive VALUES(1,?)",
     [PUT_SILENT] = "INSERT OR IGNORE INTO silent VALUES(?)",

@@ -136,25 +136,29 @@ void store_set_gate(struct store *store, const char *app, int64_t until_ms)
   store_run(store, PUT_GATE);
 }
 
-size_t store_budget(struct store *store, const char *app, int64_t *ret_at_ms)
+size_t store_budget(struct store *store, const char *app, size_t *ret_under_way, int64_t *ret_at_ms)
 {
   struct db_statement *get = store->statements[GET_BUDGET];
   db_bind_text(get, 1, app);
   bool found = db_step(get, &store->failure) == DB_ROW;
   size_t used = found && db_int(get, 0) > 0 ? (size_t)db_int(get, 0) : 0;
-  if (used > 0)
-    *ret_at_ms = db_int(get, 1);
+  size_t under_way = used > 0 && db_int(get, 1) > 0 ? (size_t)db_int(get, 1) : 0;
+  if (used > 0) {
+    *ret_under_way = under_way < used ? under_way : used;
+    *ret_at_ms = db_int(get, 2);
+  }
   db_reset(get);
   return used;
 }
 
-void store_set_budget(struct store *store, const char *app, size_t used, int64_t at_ms)
+void store_set_budget(struct store *store, const char *app, size_t used, size_t under_way, int64_t at_ms)
 {
   if (!store_begin(store))
     return;
   db_bind_text(store->statements[PUT_BUDGET], 1, app);
   db_bind_int(store->statements[PUT_BUDGET], 2, (int64_t)used);
-  db_bind_int(store->statements[PUT_BUDGET], 3, at_ms);
+  db_bind_int(store->statements[PUT_BUDGET], 3, (int64_t)under_way);
+  db_bind_int(store->statements[PUT_BUDGET], 4, at_ms);
   store_run(store, PUT_BUDGET);
 }
 

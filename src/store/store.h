@@ -57,10 +57,11 @@ enum store_id store_event_id(struct store *store, const char *ucc, const char *i
 int64_t store_gate(struct store *store, const char *app);
 void store_set_gate(struct store *store, const char *app, int64_t until_ms);
 
-/* How many presence requests of the app may have arrived in the window that ends at *ret_at_ms; 0 when none did. To be
- * written with the commit before they are sent, so that a restart does not begin a budget anew. */
-size_t store_budget(struct store *store, const char *app, int64_t *ret_at_ms);
-void store_set_budget(struct store *store, const char *app, size_t used, int64_t at_ms);
+/* How many presence requests of the app the budget's window held at *ret_at_ms, and how many of them had no answer by
+ * then: those may have arrived later. 0: none, and nothing is returned. To be written with the commit before they are
+ * sent, so that a restart does not begin a budget anew, and with the one after their answers. */
+size_t store_budget(struct store *store, const char *app, size_t *ret_under_way, int64_t *ret_at_ms);
+void store_set_budget(struct store *store, const char *app, size_t used, size_t under_way, int64_t at_ms);
 
 /* Until when a daemon ran, as it last said; 0: never. */
 int64_t store_alive(struct store *store);

@@ -17,6 +17,10 @@ def event(number, state, reason=""):
     return {"agent": f"agent{number:03}@contoso.com", "state": state, "reason": reason}
 
 
+def in_a_call(sim, number):
+    return sim.shown(f"agent{number:03}@contoso.com")[1] == "InACall"
+
+
 def publisher(attributes):
     return lambda text: text.replace("<MsGraphPresencePublisher", f"<MsGraphPresencePublisher {attributes}", 1)
 
@@ -121,6 +125,23 @@ def test_the_end_is_written_down(sim, make_presenced):
     with contextlib.closing(sqlite3.connect(sim.folder / "state.db")) as file:
         (alive,) = file.execute("SELECT at / 1000.0 FROM alive").fetchone()
     assert before - 0.1 <= alive <= time.time() + 0.1
+
+
+def test_a_restart_when_the_window_is_free(sim, make_presenced):
+    """All was answered 31 seconds before the start, so nothing counts any more."""
+    sim.change_config(lambda xml: xml.replace("<Account ", '<Account RequestsPer30Seconds="15" ', 1))
+    presenced = make_presenced(sim, events="-", stdin=subprocess.PIPE)
+    presenced.send(*(event(number, "Talking") for number in range(1, 16)))
+    wait_until(lambda: all(in_a_call(sim, number) for number in range(1, 16)), "all show it")
+    assert presenced.stop() == 0
+    with contextlib.closing(sqlite3.connect(sim.folder / "state.db")) as file:
+        assert file.execute("SELECT used, under_way FROM budgets").fetchall() == [(15, 0)]
+    change_state(sim, "UPDATE budgets SET at = at - 31000")
+    presenced = make_presenced(sim, events="-", stdin=subprocess.PIPE)
+    started = time.time()
+    presenced.send(event(16, "Talking"))
+    wait_until(lambda: in_a_call(sim, 16), "it shows")
+    assert time.time() - started < 20
 
 
 def test_their_own_choice_is_left(sim, make_presenced):

@@ -163,6 +163,62 @@ static void test_budget_survives_a_restart(void **s UNUSED)
   assert_false(service_rest(world.service).busy);
 }
 
+/* Five of five are used by START, and answered or not; a sixth agent comes `ms` later, after a restart. */
+static void restart_after_five(bool answered, bool in_order, int64_t ms)
+{
+  struct err err = ERR_INIT;
+  world.account.requests_per_30_seconds = 5;
+  world.config.request_timeout_ms = 30 * CLOCK_SECOND;
+  restart_steadily();
+  agents_ready(1, 5, "Talking");
+  answer_token();
+  assert_int_equal(world.sent, 1 + 5);
+  if (answered)
+    answer_all(200);
+  pass(ms);
+  if (in_order)
+    assert_true(service_end(world.service, &err));
+  restart_steadily();
+  answer_token();
+  compact();
+  agents_ready(6, 1, "Talking");
+}
+
+/* What was answered leaves the window as it would have without the restart. */
+static void test_answered_before_a_restart(void **s UNUSED)
+{
+  for (int in_order = 0; in_order < 2; in_order++) {
+    restart_after_five(true, in_order != 0, 29 * CLOCK_SECOND);
+    pass(CLOCK_SECOND + 99);
+    expect_nothing();
+    pass(1);
+    assert_int_equal(world.sent, 1);
+    tear_down(NULL);
+    set_up(NULL);
+    restart_after_five(true, in_order != 0, 54 * CLOCK_SECOND);
+    assert_int_equal(world.sent, 1);
+    tear_down(NULL);
+    set_up(NULL);
+  }
+}
+
+/* What was not may have arrived until now, if it was not given up before. */
+static void test_under_way_at_a_restart(void **s UNUSED)
+{
+  restart_after_five(false, false, 10 * CLOCK_SECOND);
+  pass(30 * CLOCK_SECOND + 99);
+  expect_nothing();
+  pass(1);
+  assert_true(world.sent > 0); /* evenly from now on, because more wait than there is room for */
+  tear_down(NULL);
+  set_up(NULL);
+  restart_after_five(false, false, 59 * CLOCK_SECOND); /* with the commit's time, until 31 s at the latest */
+  pass(2 * CLOCK_SECOND + 99);
+  expect_nothing();
+  pass(1);
+  assert_true(world.sent > 0); /* evenly from now on, because more wait than there is room for */
+}
+
 /* Neither the budget's window nor a Retry-After is over because somebody set the clock forward. */
 static size_t asides_answered;
 
@@ -538,6 +594,8 @@ int main(void)
       TEST(batch_refused),
       TEST(batch_unanswered),
       TEST(budget_survives_a_restart),
+      TEST(answered_before_a_restart),
+      TEST(under_way_at_a_restart),
       TEST(asides_leave_half),
       TEST(clock_set_forward),
       TEST(clock_set_back),

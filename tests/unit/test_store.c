@@ -423,6 +423,25 @@ static void make_old(int version, const char *rows)
   db_close(db);
 }
 
+/* Of what an older version had sent, nobody knows whether it was answered. */
+static void test_a_file_without_under_way(void **state UNUSED)
+{
+  make_old(6, "INSERT INTO budgets VALUES('app', 5, 1767614400000)");
+  size_t under_way = 99;
+  int64_t at_ms = 0;
+  struct store *store = reopen(NULL, accounts, 2);
+  assert_int_equal(store_budget(store, "app", &under_way, &at_ms), 5);
+  assert_int_equal(under_way, 5);
+  assert_int_equal(at_ms, NOW);
+  store_set_budget(store, "app", 7, 2, NOW + 1);
+  store = reopen(store, accounts, 2);
+  assert_int_equal(store_budget(store, "other", &under_way, &at_ms), 0);
+  assert_int_equal(store_budget(store, "app", &under_way, &at_ms), 7);
+  assert_int_equal(under_way, 2);
+  assert_int_equal(at_ms, NOW + 1);
+  store_close(store);
+}
+
 static void test_a_file_without_the_log(void **state UNUSED)
 {
   make_old(4, "INSERT INTO gates VALUES('app', 1767614400005)");
@@ -584,6 +603,7 @@ int main(void)
       TEST(test_decisions_are_logged),
       TEST(test_old_decisions_go),
       TEST(test_a_file_without_the_log),
+      TEST(test_a_file_without_under_way),
       TEST(test_a_file_with_stands),
       TEST(test_damaged_rows),
       TEST(test_trying_changes_nothing),
