@@ -122,6 +122,11 @@ void check_sent(struct sim *sim, struct sim_tenant *tenant, bool is_token, const
       sim_fail(sim, "%s: %d token requests are under way", tenant->host, tenant->token_requests);
     return;
   }
+  if (!sim->in_turn)
+    sim_fail(sim, "%s: a request goes out between two turns", tenant->host);
+  if (!sim->turn_sent)
+    sim->turn_writes = disk_writes();
+  sim->turn_sent = true;
   int64_t gate_ms = tenant->gate_ms > tenant->gate_unsaved_ms ? tenant->gate_ms : tenant->gate_unsaved_ms;
   if (sim->steady_ms < gate_ms)
     sim_fail(
@@ -312,6 +317,14 @@ void check_reply(
       continue;
     note_read(sim, watched, shown);
   }
+}
+
+/* What a request follows from is on the disk before it goes out. */
+void check_turn(struct sim *sim)
+{
+  if (sim->turn_sent && disk_writes() != sim->turn_writes)
+    sim_fail(sim, "a request goes out before its turn is written down");
+  sim->in_turn = sim->turn_sent = false;
 }
 
 static void save_tenant(struct sim_tenant *tenant)

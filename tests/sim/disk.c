@@ -22,11 +22,17 @@ struct disk_file {
 
 static struct disk_bytes disk[DISK_FILES];
 static int writes_left = -1, failure;
+static uint64_t written;
 
 void disk_fail_after(int writes, int how)
 {
   writes_left = writes;
   failure = how;
+}
+
+uint64_t disk_writes(void)
+{
+  return written;
 }
 
 static struct disk_bytes *of(sqlite3_file *file)
@@ -71,6 +77,7 @@ static int on_write(sqlite3_file *file, const void *bytes, int count, sqlite3_in
 {
   struct disk_bytes *to = of(file);
   size_t end = (size_t)offset + (size_t)count;
+  written++;
   if (fails())
     return failure;
   if (end > to->room) {

@@ -65,7 +65,8 @@ static int planted(void)
       [PLANT_BUDGET] = "presence requests in 30 seconds",
       [PLANT_CHOICE] = "their own choice is cleared",
       [PLANT_OLD_RULES] = "the rules say",
-      [PLANT_FADE] = "has faded"};
+      [PLANT_FADE] = "has faded",
+      [PLANT_LATE] = "before its turn is written down"};
   int missed = 0;
   for (int plant = PLANT_NOTHING + 1; plant < PLANTS; plant++) {
     struct sim_options options = {.quiet = true, .plant = (enum plant)plant};

@@ -123,8 +123,9 @@ enum plant {
   PLANT_CHOICE,      /* preferred presences are cleared without a look */
   PLANT_OLD_RULES,   /* the daemon does not hear of new rules */
   PLANT_FADE,        /* Graph keeps sessions only half as long as it says */
+  PLANT_LATE,        /* a turn's requests go out before its commit */
 };
-enum { PLANTS = PLANT_FADE + 1 };
+enum { PLANTS = PLANT_LATE + 1 };
 
 struct sim_options {
   bool trace;
@@ -162,6 +163,8 @@ struct sim {
   int64_t ran_ms; /* wall: the last turn that was saved */
   bool ended;     /* and it was the last in good order */
   int turns_since_reload;
+  bool in_turn, turn_sent; /* ... and it has sent a request to Graph */
+  uint64_t turn_writes;    /* those of the disk, when that request went out */
   /* the world */
   struct sim_tenant tenants[SIM_TENANTS];
   bool calm; /* nothing goes wrong any more */
@@ -238,6 +241,8 @@ void check_visit(void *context, const struct visit *visit); /* context: struct s
 void check_reply(
     struct sim *sim, struct sim_tenant *tenant, const struct visit *visit, bool is_token, const char *path,
     const char *body);
+/* The daemon's turn is over, well or not. */
+void check_turn(struct sim *sim);
 /* What the daemon has learned is saved; or it is not, and the daemon has died. */
 void check_saved(struct sim *sim);
 void check_crash(struct sim *sim);
@@ -255,5 +260,7 @@ void disk_install(void);
 void disk_clear(void);
 /* After so many more writes every write fails; -1: never. how: SQLITE_FULL or SQLITE_IOERR. */
 void disk_fail_after(int writes, int how);
+/* How many there were, ever. */
+uint64_t disk_writes(void);
 
 #endif

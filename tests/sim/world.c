@@ -214,12 +214,23 @@ void world_reload(struct sim *sim)
   check_unconfirm(sim);
 }
 
+static bool write_late(struct sim *sim, struct err *err)
+{
+  store_set_alive(sim->store, sim_wall_now(sim));
+  return store_commit(sim->store, sim_wall_now(sim), err);
+}
+
 /* True: the turn is over and what it did is saved. */
 static bool turn(struct sim *sim)
 {
   struct err err = ERR_INIT;
   oracle_pass(sim);
-  if (!service_turn(sim->service, &err)) {
+  sim->in_turn = true;
+  bool saved = service_turn(sim->service, &err);
+  if (saved && sim->options.plant == PLANT_LATE)
+    saved = write_late(sim, &err);
+  check_turn(sim);
+  if (!saved) {
     world_crash(sim, err.text);
     return false;
   }
