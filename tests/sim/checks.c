@@ -4,6 +4,7 @@
 #include "sim.h"
 
 #include <string.h>
+#include <time.h>
 
 #define OWN_MS (5 * CLOCK_MINUTE) /* so long after it was set, a preferred presence may be cleared without a look */
 #define STABLE_MS (90 * CLOCK_SECOND)
@@ -245,16 +246,26 @@ static enum availability read_of(const char *answer, const char *id)
   return availability_parse(word);
 }
 
+/* A date in whole seconds (RFC 9110 5.6.7); read here a second time, so that the daemon's own reading is checked. */
+static bool is_date(const char *text, int64_t *ret_ms)
+{
+  struct tm parts = {0};
+  const char *end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  if (end == NULL || *end != '\0')
+    return false;
+  *ret_ms = (int64_t)timegm(&parts) * 1000;
+  return true;
+}
+
 static void note_gate(struct sim *sim, struct sim_tenant *tenant, const char *text)
 {
   char *end = NULL;
   double seconds = strtod(text, &end);
-  if (end == text || *end != '\0') {
-    int64_t at_ms = graph_retry_after(text, "", sim_true_now(sim));
-    if (at_ms < 0)
-      return;
-    seconds = (double)at_ms / 1000;
-  }
+  int64_t until_ms;
+  if (is_date(text, &until_ms))
+    seconds = (double)(until_ms - sim_true_now(sim)) / 1000;
+  else if (end == text || *end != '\0')
+    return; /* rubbish */
   int64_t gate_ms = sim->steady_ms + (int64_t)(seconds * 1000);
   if (gate_ms > tenant->gate_unsaved_ms)
     tenant->gate_unsaved_ms = gate_ms;
