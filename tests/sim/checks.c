@@ -338,13 +338,19 @@ void check_turn(struct sim *sim)
   sim->in_turn = sim->turn_sent = false;
 }
 
+static void save_watched(struct watched *watched)
+{
+  watched->tried_saved = watched->tried;
+  watched->confirmed_saved = watched->confirmed;
+}
+
 static void save_tenant(struct sim_tenant *tenant)
 {
   if (tenant->gate_unsaved_ms > tenant->gate_ms)
     tenant->gate_ms = tenant->gate_unsaved_ms;
   tenant->gate_unsaved_ms = 0;
   for (size_t i = 0; i < tenant->watched_count; i++)
-    tenant->watched[i].tried_saved = tenant->watched[i].tried;
+    save_watched(&tenant->watched[i]);
 }
 
 void check_saved(struct sim *sim)
@@ -358,10 +364,12 @@ void check_crash(struct sim *sim)
   for (size_t i = 0; i < SIM_TENANTS; i++) {
     struct sim_tenant *tenant = &sim->tenants[i];
     tenant->gate_unsaved_ms = 0;
-    for (size_t j = 0; j < tenant->watched_count; j++)
-      tenant->watched[j].tried = tenant->watched[j].tried_saved;
+    for (size_t j = 0; j < tenant->watched_count; j++) {
+      struct watched *watched = &tenant->watched[j];
+      watched->tried = watched->tried_saved;
+      watched->confirmed = watched->confirmed && watched->confirmed_saved;
+    }
   }
-  check_unconfirm(sim);
 }
 
 void check_unconfirm(struct sim *sim)

@@ -112,6 +112,7 @@ void oracle_resume(struct sim *sim, int64_t alive_ms)
   if (within_ms == 0 || alive_ms == 0 || sim_wall_now(sim) - alive_ms <= within_ms)
     return;
   sim_say(sim, "longer away than ResumeWithin");
+  check_unconfirm(sim);
   for (size_t name = 0; name < SIM_NAMES; name++)
     for (size_t ucc = 0; ucc < SIM_UCCS; ucc++)
       sim->oracle.voices[name][ucc].silent = sim->oracle.voices[name][ucc].spoken;
@@ -123,6 +124,7 @@ void oracle_hear(struct sim *sim, size_t ucc)
     if (sim->oracle.voices[name][ucc].silent) {
       remember(sim, &sim->oracle.voices[name][ucc]);
       sim->oracle.voices[name][ucc].silent = false;
+      check_said(sim, name);
     }
 }
 

@@ -89,6 +89,7 @@ struct watched {
   int64_t set_ms, ends_ms;    /* when, and until when; true time */
   int64_t said_ms;            /* when something new was said of them; true time */
   bool confirmed;             /* and the answer came back */
+  bool confirmed_saved;       /* ... and was written down */
   bool chosen;                /* the person has chosen something since */
   bool taken_back;            /* ... or has taken ours away */
   int64_t chosen_ms, read_ms; /* true time */
@@ -246,7 +247,7 @@ void check_turn(struct sim *sim);
 /* What the daemon has learned is saved; or it is not, and the daemon has died. */
 void check_saved(struct sim *sim);
 void check_crash(struct sim *sim);
-/* What was confirmed may be sent again: a crash, new rules, a resync. */
+/* What was confirmed may be sent again: new rules, a resync. Not after a crash: that is what the state file is for. */
 void check_unconfirm(struct sim *sim);
 /* Something new is said of that name: what was confirmed may be sent again. */
 void check_said(struct sim *sim, size_t name);

@@ -206,12 +206,12 @@ void world_reload(struct sim *sim)
     sim->rulesets[i] = load_rules(sim->generation);
   }
   sim->oracle.anchors = ruleset_anchors(sim->rulesets[0]);
+  check_unconfirm(sim);
   if (sim->service == NULL)
     return; /* it decides everything again when it starts */
   if (sim->options.plant != PLANT_OLD_RULES)
     service_rules_changed(sim->service, sim->generation);
   oracle_decide_again(sim);
-  check_unconfirm(sim);
 }
 
 static bool write_late(struct sim *sim, struct err *err)
