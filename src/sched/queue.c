@@ -42,6 +42,19 @@ static struct heap *heap_of(struct sched *sched, const struct agent *agent)
   return agent->is_refresh ? &queue->refreshes : agent->reads ? &queue->readers : &queue->changes;
 }
 
+/* What refreshes may be owed of the turns, see share_of_refreshes(): less than one. */
+#define ONE_TURN 80000
+
+/* Several readers are one request and one turn: the owed is kept to its range. */
+static void note_sent(struct sched_queue *queue, bool refresh)
+{
+  queue->owed += queue->share - (refresh ? ONE_TURN : 0);
+  if (queue->owed < 0)
+    queue->owed = 0;
+  if (queue->owed >= ONE_TURN)
+    queue->owed = ONE_TURN - 1;
+}
+
 /* The one place where an agent changes its phase: out of the heap of the old one. */
 static void change(struct sched *sched, struct agent *agent, enum phase phase)
 {
@@ -49,7 +62,7 @@ static void change(struct sched *sched, struct agent *agent, enum phase phase)
   sched->counts[agent->phase]--;
   sched->counts[phase]++;
   if (agent->phase == PHASE_READY && phase == PHASE_IN_FLIGHT)
-    sched->queues[agent->queue].refreshed_last = agent->is_refresh;
+    note_sent(&sched->queues[agent->queue], agent->is_refresh);
   agent->phase = phase;
 }
 
@@ -126,19 +139,42 @@ int64_t sched_next_due(const struct sched *sched)
   return first == NULL ? CLOCK_NEVER : first->at_ms;
 }
 
-/* This long before a session fades or expires, its refresh no longer lets changes pass. */
-#define PRESSING_MS (20 * CLOCK_SECOND)
+/* From NEAR_MS before its session fades or expires on, a refresh has a share of the turns, one ONE_TURN'th more with
+ * each millisecond. So rounds settle where the share is what keep-alives need: with 11,000 Available agents and a
+ * budget of 50/s at four fifths, some 20 s before. And who was set together is soon refreshed apart, because the share
+ * grows slowly. */
+#define NEAR_MS (85 * CLOCK_SECOND)
+/* With the largest share, budget x 270 s agents stay Available for ever, in rounds of 279 s; what is left of it is the
+ * floor for changes. */
+#define SHARE_AT_MOST (ONE_TURN / 32 * 31)
+/* Refreshes that are this late are more than the budget gives, or come out of an outage: then changes have a quarter.
+ * As many as the budget could hold come in time again all the same: with three quarters their round takes 360 s, so
+ * they are not this late for long. */
+#define LATE_MS (75 * CLOCK_SECOND)
+#define SHARE_WHEN_LATE (ONE_TURN / 4 * 3)
 
-struct agent *sched_first_ready(const struct sched *sched, size_t queue, int64_t now)
+/* While changes wait too. left_ms: until the first of the refreshes fades or expires. */
+static int share_of_refreshes(int64_t left_ms)
 {
-  const struct sched_queue *q = &sched->queues[queue];
+  if (left_ms < -LATE_MS)
+    return SHARE_WHEN_LATE;
+  if (left_ms < NEAR_MS - SHARE_AT_MOST)
+    return SHARE_AT_MOST;
+  return left_ms < NEAR_MS ? (int)(NEAR_MS - left_ms) : 0;
+}
+
+struct agent *sched_first_ready(struct sched *sched, size_t queue, int64_t now)
+{
+  struct sched_queue *q = &sched->queues[queue];
   struct heap_node *change_node = heap_first(&q->changes), *refresh_node = heap_first(&q->refreshes);
   struct heap_node *reader_node = heap_first(&q->readers);
   if (change_node == NULL || (reader_node != NULL && reader_node->at_ms < change_node->at_ms))
     change_node = reader_node;
-  bool refresh =
-      refresh_node != NULL && (change_node == NULL || (now >= refresh_node->at_ms - PRESSING_MS && !q->refreshed_last));
-  struct heap_node *first = refresh ? refresh_node : change_node;
+  if (change_node != NULL && refresh_node != NULL)
+    q->share = share_of_refreshes(refresh_node->at_ms - now);
+  else /* nothing is owed for having passed nobody */
+    q->share = refresh_node == NULL ? 0 : ONE_TURN;
+  struct heap_node *first = q->owed + q->share >= ONE_TURN ? refresh_node : change_node;
   return first == NULL ? NULL : LIST_ENTRY(first, struct agent, due);
 }
 

@@ -61,8 +61,9 @@ bool sched_not_read(struct agent *agent, int64_t now);
 
 /* What an agent is ready for, and so whose turn is first. Changes go by how long they have been waiting, with a head
  * start for those that make somebody busy, because a colleague's call is what they prevent; a change of the rules is in
- * no hurry. Head starts are bounded, so nobody starves. Refreshes go by when their session fades or expires, and let
- * changes pass until it presses; then the two take turns. */
+ * no hurry. Head starts are bounded, so nobody starves. Refreshes go by when their session fades or expires. Until the
+ * first of them is near that, changes pass; from then on refreshes have the more of the turns the nearer it is, at last
+ * nearly all of them, so that changes get what refreshes leave, whatever they are, and always a little. */
 enum sched_urgency { SCHED_BUSY, SCHED_CHANGE, SCHED_NEW_RULES, SCHED_REFRESH };
 
 struct sched {
@@ -75,7 +76,8 @@ struct sched {
 struct sched_queue {
   struct heap changes, refreshes; /* ready agents */
   struct heap readers;            /* changes whose next step is STEP_READ_PREFERRED */
-  bool refreshed_last;            /* the last one that was sent was a refresh */
+  int share;                      /* of the turns, what refreshes had when the first was asked for */
+  int owed;                       /* what is left to them of those that changes had */
 };
 
 void sched_init(struct sched *sched, size_t queue_count);
@@ -98,7 +100,7 @@ void sched_remove(struct sched *sched, struct agent *agent);
 struct agent *sched_due(const struct sched *sched, int64_t now);
 int64_t sched_next_due(const struct sched *sched); /* CLOCK_NEVER when nothing waits for a moment */
 /* Who is next in that queue, or NULL; stays in its place. */
-struct agent *sched_first_ready(const struct sched *sched, size_t queue, int64_t now);
+struct agent *sched_first_ready(struct sched *sched, size_t queue, int64_t now);
 /* Another one of that queue that has something to read, or NULL. */
 struct agent *sched_first_reader(const struct sched *sched, size_t queue);
 

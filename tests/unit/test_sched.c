@@ -373,13 +373,13 @@ static void test_queue(void **state UNUSED)
   assert_false(first->is_refresh);
   sched_ready(&sched, first, 0, SCHED_CHANGE, first->due.at_ms, false);
   assert_ptr_equal(sched_first_ready(&sched, 0, NOW), first);
-  /* Refreshes that press take turns with them. */
+  /* Refreshes that press go first, but not always. */
   const int64_t pressing = NOW + 4 * MIN + 45 * CLOCK_SECOND;
+  assert_ptr_equal(sched_first_ready(&sched, 0, pressing), first);
+  sched_move(&sched, first, PHASE_IN_FLIGHT, CLOCK_NEVER);
   struct agent *refresh = sched_first_ready(&sched, 0, pressing);
   assert_non_null(refresh);
   assert_true(refresh->is_refresh);
-  sched_move(&sched, refresh, PHASE_IN_FLIGHT, CLOCK_NEVER);
-  assert_ptr_equal(sched_first_ready(&sched, 0, pressing), first);
   while ((first = sched_first_ready(&sched, 0, NOW)) != NULL)
     sched_move(&sched, first, PHASE_IN_FLIGHT, CLOCK_NEVER);
   assert_int_equal(sched.counts[PHASE_IN_FLIGHT], AGENTS / 2);
@@ -390,6 +390,126 @@ static void test_queue(void **state UNUSED)
     assert_int_equal(sched.counts[phase], 0);
   assert_null(sched_first_ready(&sched, 1, NOW));
   sched_release(&sched);
+}
+
+/* What refreshes have of a hundred turns while changes wait too, when the first fades after left_ms. */
+static int share_of_refreshes(int64_t left_ms)
+{
+  enum { AGENTS = 100 };
+  static struct agent agents[2 * AGENTS];
+  memset(agents, 0, sizeof agents);
+  struct sched sched;
+  int refreshes = 0;
+  sched_init(&sched, 1);
+  for (int i = 0; i < 2 * AGENTS; i++) {
+    agents[i].confirmed.session = (struct slot)SLOT(SESSION_AVAILABLE, left_ms - 5 * MIN, 60 * MIN);
+    sched_add(&sched, &agents[i]);
+    sched_ready(&sched, &agents[i], 0, i % 2 == 0 ? SCHED_REFRESH : SCHED_CHANGE, NOW, false);
+  }
+  for (int i = 0; i < AGENTS; i++) {
+    struct agent *first = sched_first_ready(&sched, 0, NOW);
+    refreshes += first->is_refresh;
+    sched_move(&sched, first, PHASE_IN_FLIGHT, CLOCK_NEVER);
+  }
+  sched_release(&sched);
+  return refreshes;
+}
+
+static void test_turns(void **state UNUSED)
+{
+  assert_int_equal(share_of_refreshes(120 * CLOCK_SECOND), 0);
+  assert_int_equal(share_of_refreshes(85 * CLOCK_SECOND), 0);
+  for (int64_t left_ms = 85 * CLOCK_SECOND; left_ms > 0; left_ms -= CLOCK_SECOND)
+    assert_true(share_of_refreshes(left_ms) <= share_of_refreshes(left_ms - CLOCK_SECOND));
+  assert_int_equal(share_of_refreshes(45 * CLOCK_SECOND), 50);
+  assert_in_range(share_of_refreshes(5 * CLOCK_SECOND), 96, 97);
+  assert_in_range(share_of_refreshes(-75 * CLOCK_SECOND), 96, 97);
+  assert_in_range(share_of_refreshes(-5 * MIN), 74, 76); /* more than the budget gives */
+}
+
+enum { RATE = 49, CHANGING = 300 };
+
+struct crowd {
+  int faded, faded_later; /* sessions, in all and in the second half */
+  int64_t longest_ms;     /* that a change has waited in the second half */
+};
+
+/* A queue in virtual time that sends 49 in a second: agents who stay Available, set within span_ms until ago_ms, beside
+ * twice as many changes as that, for half an hour. */
+static struct crowd beside_changes(int available, int64_t ago_ms, int64_t span_ms)
+{
+  enum { AGENTS = 16000 };
+  static struct agent agents[AGENTS];
+  static int64_t since[CHANGING];
+  memset(agents, 0, sizeof agents);
+  struct crowd crowd = {0};
+  int number = 0;
+  const struct desired desired = {
+      .session = SESSION_AVAILABLE,
+      .message = "",
+      .until_ms = NOW + 12 * CLOCK_HOUR,
+      .changes_ms = NOW + 12 * CLOCK_HOUR};
+  struct sched sched;
+  sched_init(&sched, 1);
+  for (int i = 0; i < available + CHANGING; i++) {
+    struct agent *agent = &agents[i];
+    agent->key = i;
+    agent->confirmed.session =
+        (struct slot)SLOT(SESSION_AVAILABLE, -ago_ms - (available - i) * span_ms / available, 60 * MIN);
+    sched_add(&sched, agent);
+    if (i < available)
+      sched_move(&sched, agent, PHASE_WAITING, sched_plan(agent, &desired, NOW - ago_ms - 5 * MIN, &policy).next_ms);
+    else
+      since[i - available] = 0;
+  }
+  for (int64_t at = NOW; at < NOW + 30 * MIN; at += CLOCK_SECOND) {
+    for (struct agent *agent; (agent = sched_due(&sched, at)) != NULL;)
+      sched_ready(&sched, agent, 0, SCHED_REFRESH, 0, false);
+    for (int i = 0; i < 2 * RATE; i++, number = (number + 7) % CHANGING)
+      if (agents[available + number].phase == PHASE_IDLE) {
+        since[number] = at;
+        sched_ready(&sched, &agents[available + number], 0, SCHED_CHANGE, at, false);
+      }
+    for (int i = 0; i < RATE; i++) {
+      struct agent *agent = sched_first_ready(&sched, 0, at);
+      sched_move(&sched, agent, PHASE_IN_FLIGHT, CLOCK_NEVER);
+      if (agent->is_refresh) {
+        bool faded = at > sched_lapse(&agent->confirmed.session);
+        crowd.faded += faded;
+        crowd.faded_later += faded && at > NOW + 15 * MIN;
+        agent->confirmed.session = (struct slot)SLOT(SESSION_AVAILABLE, at - NOW, at - NOW + 60 * MIN);
+        sched_move(&sched, agent, PHASE_WAITING, sched_plan(agent, &desired, at, &policy).next_ms);
+        continue;
+      }
+      int64_t waited_ms = at - since[agent - agents - available];
+      if (at > NOW + 15 * MIN && waited_ms > crowd.longest_ms)
+        crowd.longest_ms = waited_ms;
+      sched_move(&sched, agent, PHASE_IDLE, CLOCK_NEVER);
+    }
+  }
+  sched_release(&sched);
+  return crowd;
+}
+
+static void test_keep_alives_beside_changes(void **state UNUSED)
+{
+  /* Changes get what keep-alives leave. */
+  for (int available = 2000; available < 12000; available += 1500) {
+    struct crowd crowd = beside_changes(available, 0, 280 * CLOCK_SECOND);
+    assert_int_equal(crowd.faded, 0);
+    double left = RATE - available / 270.0;
+    assert_true((double)(crowd.longest_ms - CLOCK_SECOND) / 1000 <= 1.15 * CHANGING / left);
+  }
+  /* Set in a row, as fast as the budget allows, so that for a while keep-alives take all of it. */
+  for (int available = 1000; available < RATE * 270; available += 1747)
+    assert_int_equal(beside_changes(available, 0, available * CLOCK_SECOND / RATE).faded, 0);
+  assert_int_equal(beside_changes(RATE * 270 - 1, 0, 270 * CLOCK_SECOND).faded, 0);
+  /* All have faded in an outage: they are up again, and stay so. */
+  assert_int_equal(beside_changes(12000, 10 * MIN, 240 * CLOCK_SECOND).faded_later, 0);
+  /* More than the budget gives: changes go on. */
+  struct crowd crowd = beside_changes(RATE * 320, 0, 320 * CLOCK_SECOND);
+  assert_true(crowd.faded_later > 0);
+  assert_in_range(crowd.longest_ms, CLOCK_SECOND, 200 * CLOCK_SECOND);
 }
 
 /* Who makes somebody busy is ahead of who waits as long, but not for ever; new rules wait for live changes; refreshes
@@ -577,6 +697,8 @@ int main(void)
       cmocka_unit_test(test_unsure_preferred_is_read),
       cmocka_unit_test(test_next_moment),
       cmocka_unit_test(test_queue),
+      cmocka_unit_test(test_turns),
+      cmocka_unit_test(test_keep_alives_beside_changes),
       cmocka_unit_test(test_order),
       cmocka_unit_test(test_budget),
       cmocka_unit_test(test_budget_adapts),
