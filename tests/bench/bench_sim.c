@@ -26,7 +26,7 @@ static const char rules_text[] =
     "  reasons = { LUNCH = teams.be_right_back { expires = '45m' }, COACH = teams.do_not_disturb { expires = '1h' } "
     "},\n"
     "  states = { Ready = teams.available, Talking = teams.in_a_call, WrapUp = teams.in_a_call { expires = '10m' },\n"
-    "    NotReady = teams.away, LoggedOff = clear },\n"
+    "    Meeting = session.presenting, Elsewhere = session.away, NotReady = teams.away, LoggedOff = clear },\n"
     "}\n";
 
 /* A request on its way: first there, then back. */
@@ -259,8 +259,9 @@ static const struct {
   enum presence session;
 } states[] = {{"LoggedOff", "", PRESENCE_NONE},    {"Ready", "", SESSION_AVAILABLE},
               {"Talking", "", SESSION_IN_A_CALL},  {"WrapUp", "", SESSION_IN_A_CALL},
-              {"NotReady", "LUNCH", SESSION_AWAY}, {"NotReady", "COACH", SESSION_AWAY}};
-enum { OFF, READY, TALKING, WRAP_UP, LUNCH, COACH };
+              {"NotReady", "LUNCH", SESSION_AWAY}, {"NotReady", "COACH", SESSION_AWAY},
+              {"Meeting", "", SESSION_PRESENTING}, {"Elsewhere", "", SESSION_AWAY}};
+enum { OFF, READY, TALKING, WRAP_UP, LUNCH, COACH, MEETING, ELSEWHERE };
 
 static void say(int number, int state)
 {
@@ -495,6 +496,18 @@ static void shift_start(int agents, int requests_per_30s)
   end();
 }
 
+/* How many presences colleagues see as Available, and how many of them have faded. */
+static void look(int64_t *looks, int64_t *faded)
+{
+  const struct list_node *people = &bench.tenant.directory->people;
+  for (struct list_node *node = people->next; node != people; node = node->next) {
+    const struct person *person = LIST_ENTRY(node, struct person, node);
+    bool available = person->has_app && person->app.availability == AVAILABILITY_AVAILABLE;
+    *looks += available;
+    *faded += available && bench.now - person->app.set_ms > PRESENCE_FADE_MS;
+  }
+}
+
 static void steady(int agents, int requests_per_30s)
 {
   begin(agents, requests_per_30s);
@@ -502,43 +515,32 @@ static void steady(int agents, int requests_per_30s)
     say(i, READY);
   turn();
   pass(bench.now + 30 * CLOCK_MINUTE);
-  int64_t lapses = 0, looks = 0;
+  int64_t faded = 0, looks = 0;
   for (int64_t until = bench.now + CLOCK_HOUR; bench.now < until; pass(bench.now + CLOCK_SECOND))
-    for (struct list_node *node = bench.tenant.directory->people.next; node != &bench.tenant.directory->people;
-         node = node->next) {
-      const struct person *person = LIST_ENTRY(node, struct person, node);
-      looks += person->has_app;
-      lapses += person->has_app && bench.now - person->app.set_ms > 5 * CLOCK_MINUTE;
-    }
+    look(&looks, &faded);
   printf(
       "steady state: %d agents Available for an hour at %d per 30 s (budget x 270 s = %d, of which %.1f %%): %lld of "
       "%lld looks at them find one faded\n",
-      agents, requests_per_30s, requests_per_30s * 9, agents * 100.0 / (requests_per_30s * 9), (long long)lapses,
+      agents, requests_per_30s, requests_per_30s * 9, agents * 100.0 / (requests_per_30s * 9), (long long)faded,
       (long long)looks);
   end();
 }
 
-static void overload(int agents, int requests_per_30s, double times)
+/* Four states in rotation, so that a change never goes back to what is shown and so is never saved. */
+static void say_another(int number)
 {
-  begin(agents, requests_per_30s);
-  for (int i = 0; i < agents; i++)
-    say(i, TALKING);
-  turn();
-  pass(bench.now + 20 * CLOCK_MINUTE);
-  int64_t from_ms = bench.now + 5 * CLOCK_MINUTE, until_ms = from_ms + CLOCK_HOUR;
-  double per_second = times * requests_per_30s / 30;
-  bench.oldest_ms = 0;
-  double due = 0;
-  while (bench.now < until_ms) {
-    for (due += per_second / 10; due >= 1; due--) {
-      int number = (int)(seed_next(&bench.seed) % (uint64_t)bench.agents);
-      say(number, bench.crew[number].state == READY ? TALKING : READY);
-    }
-    turn();
-    if (bench.now < from_ms)
-      bench.oldest_ms = 0;
-    pass(bench.now + 100);
-  }
+  static const int rotation[] = {READY, TALKING, ELSEWHERE, MEETING};
+  const struct worker *worker = &bench.crew[number];
+  int state;
+  do
+    state = rotation[seed_next(&bench.seed) % COUNT_OF(rotation)];
+  while (states[state].session == worker->shown || states[state].session == worker->said);
+  say(number, state);
+}
+
+/* The fewest requests in any window between two moments. */
+static size_t least_sent(int64_t from_ms, int64_t until_ms)
+{
   size_t least = SIZE_MAX, first = 0, last = 0;
   for (int64_t at = from_ms; at + WINDOW <= until_ms; at += 1000) {
     while (first < bench.arrived && bench.arrivals[first] < at)
@@ -548,13 +550,47 @@ static void overload(int agents, int requests_per_30s, double times)
     if (last - first < least)
       least = last - first;
   }
-  double bound_s = (double)agents / requests_per_30s * 30;
+  return least;
+}
+
+/* The oldest presence that was replaced, or that still waits for it. */
+static double oldest_s(int changing)
+{
+  int64_t oldest_ms = bench.oldest_ms;
+  for (int i = 0; i < changing; i++)
+    if (bench.crew[i].stale_ms != 0 && bench.now - bench.crew[i].stale_ms > oldest_ms)
+      oldest_ms = bench.now - bench.crew[i].stale_ms;
+  return (double)oldest_ms / 1000;
+}
+
+/* `changing` agents have that many times more changes than the budget carries, beside others who stay Available: each
+ * of those needs a request every 270 s. */
+static void overload(int changing, int idle, int requests_per_30s, double times)
+{
+  begin(changing + idle, requests_per_30s);
+  for (int i = 0; i < changing + idle; i++)
+    say(i, i < changing ? TALKING : READY);
+  turn();
+  pass(bench.now + 20 * CLOCK_MINUTE);
+  int64_t from_ms = bench.now + 20 * CLOCK_MINUTE, until_ms = from_ms + CLOCK_HOUR, looks = 0, faded = 0;
+  double budget = requests_per_30s / 30.0, due = 0;
+  while (bench.now < until_ms) {
+    for (due += times * budget / 10; due >= 1; due--)
+      say_another((int)(seed_next(&bench.seed) % (uint64_t)changing));
+    turn();
+    if (bench.now < from_ms)
+      bench.oldest_ms = 0;
+    if (bench.now >= from_ms && bench.now % CLOCK_SECOND == 0)
+      look(&looks, &faded);
+    pass(bench.now + 100);
+  }
+  double bound_s = changing / (budget - idle / 270.0), waited_s = oldest_s(changing);
   printf(
-      "overload: %d agents, %.0f times what %d per 30 s carry, for an hour: at least %.1f %% of the budget in any 30 "
-      "s; "
-      "the oldest presence %.1f s, agents / budget %.1f s: %.3f of it\n",
-      agents, times, requests_per_30s, (double)least * 100 / requests_per_30s, (double)bench.oldest_ms / 1000, bound_s,
-      (double)bench.oldest_ms / 1000 / bound_s);
+      "overload: %d agents with %.0f times the changes that %d per 30 s carry, beside %d who stay Available, for an "
+      "hour: at least %.1f %% of the budget in any 30 s; the oldest presence %.1f s, agents / what keep-alives leave "
+      "%.1f s: %.3f of it; %lld of %lld looks at Available ones find one faded\n",
+      changing, times, requests_per_30s, idle, (double)least_sent(from_ms, until_ms) * 100 / requests_per_30s, waited_s,
+      bound_s, waited_s / bound_s, (long long)faded, (long long)looks);
   end();
 }
 
@@ -571,7 +607,11 @@ int main(int argc, char **argv)
   if (*only == '\0' || strcmp(only, "steady") == 0)
     steady(12825, 1500);
   if (*only == '\0' || strcmp(only, "overload") == 0)
-    overload(6000, 1500, 10);
+    overload(6000, 0, 1500, 10);
+  if (*only == '\0' || strcmp(only, "beside") == 0) {
+    overload(1000, 10000, 1500, 2);
+    overload(300, 11000, 1500, 1);
+  }
   if (*only == '\0' || strcmp(only, "day") == 0)
     day((int)agents);
   return 0;
