@@ -31,9 +31,16 @@ static bool read_lease(struct cli *cli, int64_t *lease_ms)
   return false;
 }
 
-static double needs(const struct sched_capacity *capacity)
+/* While there is room. */
+static double takes(const struct sched_capacity *capacity)
 {
   return capacity->available + capacity->others + capacity->changes;
+}
+
+/* On a full budget, without a presence that fades. */
+static double needs(const struct sched_capacity *capacity)
+{
+  return capacity->least + capacity->changes;
 }
 
 /* The two ways in which a ruleset can hold Available. */
@@ -47,9 +54,11 @@ static struct value *figures_of(const struct sched_capacity *capacity, struct va
     double number;
   } figures[] = {
       {"requests_per_second", capacity->carries},
+      {"taken_per_second", takes(capacity)},
       {"needed_per_second", needs(capacity)},
       {"keep_alive_available_per_second", capacity->available},
       {"keep_alive_others_per_second", capacity->others},
+      {"keep_alive_least_per_second", capacity->least},
       {"changes_per_second", capacity->changes},
       {"headroom", 1 - needs(capacity) / capacity->carries},
       {"converge_seconds", capacity->converges_s},
@@ -94,7 +103,8 @@ static void print_text(
   print_row("keep-alive of Available", refresh->available, anchor->available, "requests/s");
   print_row("keep-alive of the others", refresh->others, anchor->others, "requests/s");
   print_row("changes", refresh->changes, anchor->changes, "requests/s");
-  print_row("in all", needs(refresh), needs(anchor), "requests/s");
+  print_row("in all, with room", takes(refresh), takes(anchor), "requests/s");
+  print_row("needed at least", needs(refresh), needs(anchor), "requests/s: on a full budget keep-alives come later");
   printf(
       "%-26s%9.0f%%%9.0f%% of the budget\n", "", needs(refresh) / refresh->carries * 100,
       needs(anchor) / anchor->carries * 100);

@@ -19,7 +19,7 @@ static void print_budget(const struct value *account)
 {
   double limit = value_get_number(account, "requests_per_30_seconds", 0);
   double allowed = value_get_number(account, "requests_allowed_now", limit);
-  double needs = value_get_number(account, "keep_alives_per_second", 0);
+  double needs = value_get_number(account, "keep_alives_least_per_second", 0);
   double carries = value_get_number(account, "budget_per_second", 0);
   const char *outage = value_get_text(account, "outage_since", NULL);
   if (outage != NULL)
@@ -28,8 +28,8 @@ static void print_budget(const struct value *account)
     printf("             Graph throttles: %.0f of %.0f requests per 30 s are used for now\n", allowed, limit);
   if (needs > carries)
     printf(
-        "             MORE THAN THE BUDGET GIVES: keeping up what is shown takes %.1f requests/s of %.1f; Available "
-        "presences fade; raise RequestsPer30Seconds, see `presenced capacity`\n",
+        "             MORE THAN THE BUDGET GIVES: keeping up what is shown takes at least %.1f requests/s of %.1f; "
+        "Available presences fade; raise RequestsPer30Seconds, see `presenced capacity`\n",
         needs, carries);
 }
 

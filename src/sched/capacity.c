@@ -10,9 +10,10 @@ struct sched_capacity sched_capacity(const struct sched_load *load, int64_t limi
   double agents = (double)load->agents;
   int64_t available = (int64_t)(agents * load->available + 0.5);
   struct sched_capacity capacity = {.carries = (double)limit / WINDOW_S};
-  capacity.available =
-      load->anchors ? sched_keep_alives(0, available, load->lease_ms) : sched_keep_alives(available, 0, load->lease_ms);
-  capacity.others = sched_keep_alives(0, load->agents - available, load->lease_ms);
+  int64_t others = load->agents - available, fading = load->anchors ? 0 : available;
+  capacity.available = sched_keep_alives(fading, available - fading, load->lease_ms);
+  capacity.others = sched_keep_alives(0, others, load->lease_ms);
+  capacity.least = sched_keep_alives_least(fading, load->agents - fading, load->lease_ms);
   /* Each change sets a session; one that shows a preferred presence sets and later clears that too. The anchor is a
    * preferred presence; who is Available half of the time comes to it by half of the changes. */
   double preferred = load->preferred + (load->anchors ? load->available : 0);
@@ -20,7 +21,7 @@ struct sched_capacity sched_capacity(const struct sched_load *load, int64_t limi
     preferred = 1;
   capacity.changes = agents * load->changes / 3600 * (1 + 2 * preferred);
   capacity.converges_s = agents * (1 + preferred) / capacity.carries;
-  double needs = capacity.available + capacity.others + capacity.changes;
+  double needs = capacity.least + capacity.changes;
   capacity.agents_most = needs <= 0 ? INT64_MAX : (int64_t)(agents * capacity.carries / needs);
   return capacity;
 }

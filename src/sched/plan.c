@@ -10,6 +10,9 @@
 #define REFRESH_SPREAD_MS (60 * CLOCK_SECOND)
 /* Others are refreshed this long before they expire, or a tenth of the lease if that is less. */
 #define REFRESH_BEFORE_MS (2 * CLOCK_MINUTE)
+/* On a full budget sessions are refreshed this long before they fade or expire, at the least: what is left for a window
+ * that is used up, and the way of a request. The bench `steady` holds as many agents as this makes. */
+#define SURELY_BEFORE_MS (30 * CLOCK_SECOND)
 /* Ends that differ by less are the same: Graph counts whole seconds from its own receipt. */
 #define SAME_END_MS (2 * CLOCK_SECOND)
 
@@ -172,6 +175,13 @@ double sched_keep_alives(int64_t available, int64_t others, int64_t lease_ms)
   /* Spread evenly over its span, a refresh comes half of it later or earlier. */
   double every_ms = (double)(lease_ms - least(REFRESH_BEFORE_MS, lease_ms / 10)) - (double)REFRESH_SPREAD_MS / 2;
   double available_every_ms = (double)REFRESH_AVAILABLE_MS + (double)REFRESH_SPREAD_MS / 2;
+  return (double)available * 1000 / available_every_ms + (double)others * 1000 / every_ms;
+}
+
+double sched_keep_alives_least(int64_t available, int64_t others, int64_t lease_ms)
+{
+  double available_every_ms = (double)(PRESENCE_FADE_MS - SURELY_BEFORE_MS);
+  double every_ms = (double)(lease_ms - SURELY_BEFORE_MS);
   return (double)available * 1000 / available_every_ms + (double)others * 1000 / every_ms;
 }
 

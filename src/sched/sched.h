@@ -160,14 +160,17 @@ struct sched_load {
 
 struct sched_capacity {
   double carries;                    /* requests per second that the budget carries for ever */
-  double available, others, changes; /* requests per second for keep-alives and for changes */
+  double available, others, changes; /* requests per second for keep-alives, while there is room, and for changes */
+  double least;                      /* for all keep-alives, on a full budget */
   double converges_s;                /* until everybody shows something new, as at shift start or after an outage */
   int64_t agents_most;               /* agents of that kind that the budget carries */
 };
 /* limit: requests in 30 s. */
 struct sched_capacity sched_capacity(const struct sched_load *load, int64_t limit);
-/* Requests per second that keep this many sessions up. */
+/* Requests per second that keep this many sessions up while there is room; and the least that does, because on a full
+ * budget the queue makes rounds longer. More than the budget gives is only what has no room even so. */
 double sched_keep_alives(int64_t available, int64_t others, int64_t lease_ms);
+double sched_keep_alives_least(int64_t available, int64_t others, int64_t lease_ms);
 
 /* ---- backoff */
 

@@ -89,16 +89,20 @@ static void view_budget(
     struct value *view)
 {
   const struct config *config = service->setup.config;
-  double needs = 0;
+  double takes = 0, needs = 0;
   for (size_t i = 0; i < config->account_count; i++) {
     const struct census *of = &census[i + 1];
-    if (service->apps[service->app_of_account[i]] == app)
-      needs += sched_keep_alives((int64_t)of->available, (int64_t)of->others, config->accounts[i].lease_ms);
+    int64_t available = (int64_t)of->available, others = (int64_t)of->others, lease_ms = config->accounts[i].lease_ms;
+    if (service->apps[service->app_of_account[i]] != app)
+      continue;
+    takes += sched_keep_alives(available, others, lease_ms);
+    needs += sched_keep_alives_least(available, others, lease_ms);
   }
   struct sched_load load = {.agents = 1, .lease_ms = CLOCK_HOUR};
   put_number(values, view, "requests_per_30_seconds", (double)app->presence.limit);
   put_number(values, view, "requests_allowed_now", (double)app->presence.allowed);
-  put_number(values, view, "keep_alives_per_second", needs);
+  put_number(values, view, "keep_alives_per_second", takes);
+  put_number(values, view, "keep_alives_least_per_second", needs);
   put_number(values, view, "budget_per_second", sched_capacity(&load, (int64_t)app->presence.limit).carries);
   value_set(values, view, "batches", value_bool(values, app->batches));
   value_set(values, view, "outage_since", instant(values, app->outage_since_ms));

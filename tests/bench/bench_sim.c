@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "sched/sched.h"
 #include "service/service.h"
 #include "sim.h"
 #include "tenant/tenant.h"
@@ -508,6 +509,13 @@ static void look(int64_t *looks, int64_t *faded)
   }
 }
 
+/* Available agents that `presenced capacity` says the budget carries. */
+static int capacity_of(int requests_per_30s)
+{
+  struct sched_load load = {.agents = 1000, .available = 1, .lease_ms = CLOCK_HOUR};
+  return (int)sched_capacity(&load, requests_per_30s).agents_most;
+}
+
 static void steady(int agents, int requests_per_30s)
 {
   begin(agents, requests_per_30s);
@@ -604,8 +612,10 @@ int main(int argc, char **argv)
   log_init(LOG_LEVEL_ERROR, 0);
   if (*only == '\0' || strcmp(only, "converge") == 0)
     shift_start(9000, 1500);
-  if (*only == '\0' || strcmp(only, "steady") == 0)
+  if (*only == '\0' || strcmp(only, "steady") == 0) {
     steady(12825, 1500);
+    steady(capacity_of(1500), 1500);
+  }
   if (*only == '\0' || strcmp(only, "overload") == 0)
     overload(6000, 0, 1500, 10);
   if (*only == '\0' || strcmp(only, "beside") == 0) {

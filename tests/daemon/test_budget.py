@@ -170,7 +170,14 @@ def test_capacity():
     assert many.code == 1
     assert "MORE THAN THE BUDGET GIVES" in many.out
     figures = command("capacity", "--agents", 5000, "--available", 100, "--changes", 0, "--json").json()
-    assert figures["agents_at_most"] == pytest.approx(1500 / 30.3 * 240, rel=0.01)
+    assert figures["agents_at_most"] == pytest.approx(1500 / 30.3 * 270, rel=0.001)
+    # With room a round takes four minutes; what bench_sim holds without a fade is not more than the budget gives.
+    assert figures["keep_alive_available_per_second"] == pytest.approx(5000 / 240)
+    assert figures["keep_alive_least_per_second"] == pytest.approx(5000 / 270)
+    assert figures["headroom"] == pytest.approx(1 - 5000 / 270 / (1500 / 30.3))
+    steady = ["--available", 100, "--changes", 0, "--budget", 1500]
+    assert command("capacity", "--agents", 12825, *steady).code == 0
+    assert command("capacity", "--agents", 13500, *steady).code == 1
     assert figures["converge_seconds"] == pytest.approx(5000 * 1.3 / (1500 / 30.3), rel=0.01)
 
 

@@ -9,6 +9,7 @@
 #include "base/must.h"
 #include "sched/sched.h"
 
+#include <math.h>
 #include <string.h>
 
 #define NOW (INT64_C(1767614400000)) /* 2026-01-05T12:00Z */
@@ -540,6 +541,20 @@ static void test_order(void **state UNUSED)
   sched_release(&sched);
 }
 
+/* ---- capacity: with room a round takes four minutes, on a full budget as long as it may */
+
+static void test_capacity(void **state UNUSED)
+{
+  struct sched_load load = {.agents = 12825, .available = 1, .lease_ms = CLOCK_HOUR};
+  struct sched_capacity capacity = sched_capacity(&load, 1500);
+  assert_true(fabs(capacity.available - 12825 / 240.0) < 0.01);
+  assert_true(fabs(capacity.least - 12825 / 270.0) < 0.01);
+  assert_true(capacity.available > capacity.carries && capacity.least < capacity.carries);
+  assert_int_equal(capacity.agents_most, 13366); /* bench_sim holds them */
+  load.anchors = true;
+  assert_true(sched_capacity(&load, 1500).least < 12825 / 3500.0);
+}
+
 /* ---- budget: never more than the limit in any window, as the other side sees it, and nearly all of it used */
 
 static void test_budget(void **state UNUSED)
@@ -700,6 +715,7 @@ int main(void)
       cmocka_unit_test(test_turns),
       cmocka_unit_test(test_keep_alives_beside_changes),
       cmocka_unit_test(test_order),
+      cmocka_unit_test(test_capacity),
       cmocka_unit_test(test_budget),
       cmocka_unit_test(test_budget_adapts),
       cmocka_unit_test(test_budget_is_spread),
