@@ -10,8 +10,8 @@
 /* So many failures in a row, with no success between them, are an outage. */
 #define OUTAGE_FAILURES 5
 /* During an outage one request finds out whether it is over, however long the agents' own pauses are. */
-#define PROBE_BASE_MS (5 * CLOCK_SECOND)
-#define PROBE_CAP_MS (20 * CLOCK_SECOND)
+#define PROBE_BASE_MS (2 * CLOCK_SECOND)
+#define PROBE_CAP_MS (5 * CLOCK_SECOND)
 #define TROUBLE_EVERY_MS CLOCK_MINUTE /* one line a minute about failing requests */
 
 static void close_gate(struct app *app, enum graph_operation_kind kind, const struct outcome *outcome, int64_t now)

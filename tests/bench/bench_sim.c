@@ -516,6 +516,29 @@ static int capacity_of(int requests_per_30s)
   return (int)sched_capacity(&load, requests_per_30s).agents_most;
 }
 
+/* Few agents, one request each: what counts is how soon it is noticed that Graph is back. */
+static void outage(int agents, int requests_per_30s, int64_t lasts_ms)
+{
+  begin(agents, requests_per_30s);
+  for (int i = 0; i < agents; i++)
+    say(i, TALKING);
+  turn();
+  pass(bench.now + 10 * CLOCK_MINUTE);
+  bench.down = true;
+  pass(bench.now + CLOCK_MINUTE);
+  for (int i = 0; i < agents; i++)
+    say(i, READY);
+  turn();
+  pass(bench.now + lasts_ms);
+  bench.down = false;
+  size_t first = bench.arrived;
+  int64_t from_ms = bench.now;
+  char lasts[CLOCK_TEXT_SIZE], what[80];
+  snprintf(what, sizeof what, "after an outage of %s", clock_short_duration(lasts_ms, lasts));
+  converge(what, agents, requests_per_30s, first, from_ms);
+  end();
+}
+
 static void steady(int agents, int requests_per_30s)
 {
   begin(agents, requests_per_30s);
@@ -610,8 +633,11 @@ int main(int argc, char **argv)
     fail("day AGENTS", NULL);
   disk_install();
   log_init(LOG_LEVEL_ERROR, 0);
-  if (*only == '\0' || strcmp(only, "converge") == 0)
+  if (*only == '\0' || strcmp(only, "converge") == 0) {
     shift_start(9000, 1500);
+    outage(100, 1500, CLOCK_HOUR / 2);
+    outage(2000, 1500, 4 * CLOCK_HOUR);
+  }
   if (*only == '\0' || strcmp(only, "steady") == 0) {
     steady(12825, 1500);
     steady(capacity_of(1500), 1500);
