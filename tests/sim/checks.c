@@ -39,6 +39,11 @@ static bool pair_is(enum presence presence, const struct value *body)
          strcmp(presence_activity_str(presence), value_get_text(body, "activity", "")) == 0;
 }
 
+static const char *message_of(const struct value *body)
+{
+  return value_get_text(value_get(value_get(body, "statusMessage"), "message"), "content", "");
+}
+
 static bool says(const struct expectation *expected, const char *action, const struct value *body)
 {
   if (expected->tie)
@@ -48,10 +53,8 @@ static bool says(const struct expectation *expected, const char *action, const s
   if (strcmp(action, "setUserPreferredPresence") == 0)
     return pair_is(expected->preferred, body);
   if (strcmp(action, "setStatusMessage") == 0)
-    return strcmp(
-               expected->message,
-               value_get_text(value_get(value_get(body, "statusMessage"), "message"), "content", "")) == 0;
-  return true; /* clears are looked at in the end */
+    return strcmp(expected->message, message_of(body)) == 0;
+  return true; /* of clears: check_order(), and in the end */
 }
 
 /* Whether it will be done is not known yet: from now on that presence may be ours. */
@@ -81,6 +84,7 @@ static void check_set(struct sim *sim, struct sim_tenant *tenant, const char *pa
   size_t name = person == NULL ? SIM_NAMES : name_of(person);
   if (name == SIM_NAMES)
     return;
+  check_order(sim, name, person, watch(tenant, id), action, message_of(body));
   int64_t wall_ms = sim_wall_now(sim);
   struct expectation now = oracle_expects(&sim->oracle, name, wall_ms);
   struct expectation before = oracle_expects(&sim->before_reload, name, wall_ms);
@@ -88,9 +92,8 @@ static void check_set(struct sim *sim, struct sim_tenant *tenant, const char *pa
     return;
   sim_fail(
       sim, "%s: %s %s/%s \"%s\" is sent; the rules say session %s, preferred %s, \"%s\"", sim_name(name), action,
-      value_get_text(body, "availability", ""), value_get_text(body, "activity", ""),
-      value_get_text(value_get(value_get(body, "statusMessage"), "message"), "content", ""), presence_str(now.session),
-      presence_str(now.preferred), now.message);
+      value_get_text(body, "availability", ""), value_get_text(body, "activity", ""), message_of(body),
+      presence_str(now.session), presence_str(now.preferred), now.message);
 }
 
 static void check_sets(struct sim *sim, struct sim_tenant *tenant, const char *path, const char *body)

@@ -7,6 +7,7 @@
  *   oracle   what every agent should show, worked out a second time from the acknowledged events
  *   weather  what goes wrong, and what contact centres and people do
  *   checks   what must never be seen, and what must be seen in the end
+ *   order    of them: nothing is taken away before its replacement stands
  *   disk     SQLite's way to the disk */
 #ifndef TESTS_SIM_SIM_H
 #define TESTS_SIM_SIM_H
@@ -253,6 +254,13 @@ void check_unconfirm(struct sim *sim);
 void check_said(struct sim *sim, size_t name);
 void check_choice(struct sim *sim, struct sim_tenant *tenant, const struct person *person);
 void check_end(struct sim *sim);
+
+/* ---- order */
+
+/* One action of that person is sent; message: of setStatusMessage. */
+void check_order(
+    struct sim *sim, size_t name, const struct person *person, const struct watched *watched, const char *action,
+    const char *message);
 
 /* ---- disk */
 
