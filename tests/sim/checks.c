@@ -84,6 +84,7 @@ static void check_set(struct sim *sim, struct sim_tenant *tenant, const char *pa
   size_t name = person == NULL ? SIM_NAMES : name_of(person);
   if (name == SIM_NAMES)
     return;
+  pace_action_sent(sim, watch(tenant, id), action);
   check_order(sim, name, person, watch(tenant, id), action, message_of(body));
   int64_t wall_ms = sim_wall_now(sim);
   struct expectation now = oracle_expects(&sim->oracle, name, wall_ms);
@@ -121,7 +122,9 @@ static bool is_about(const struct watched *watched, const char *action, const ch
 
 void check_sent(struct sim *sim, struct sim_tenant *tenant, bool is_token, const char *path, const char *body)
 {
+  pace_sent(sim, tenant);
   if (is_token) {
+    pace_token_sent(sim, tenant);
     if (tenant->token_requests > 1)
       sim_fail(sim, "%s: %d token requests are under way", tenant->host, tenant->token_requests);
     return;
@@ -134,7 +137,7 @@ void check_sent(struct sim *sim, struct sim_tenant *tenant, bool is_token, const
   int64_t gate_ms = tenant->gate_ms > tenant->gate_unsaved_ms ? tenant->gate_ms : tenant->gate_unsaved_ms;
   if (sim->steady_ms < gate_ms)
     sim_fail(
-        sim, "%s: a request goes out %lld ms before its Retry-After is over", tenant->host,
+        sim, "%s: a request goes out %lld ms before the pause that Graph asked for is over", tenant->host,
         (long long)(gate_ms - sim->steady_ms));
   if (*body != '\0')
     check_sets(sim, tenant, path, body);
@@ -161,6 +164,7 @@ static void on_set_preferred(struct sim *sim, struct sim_tenant *tenant, const s
   *watched = (struct watched){
       .said_ms = watched->said_ms,
       .tried = watched->tried,
+      .refused_after = watched->refused_after,
       .tried_saved = watched->tried_saved,
       .ours = person->preferred.presence,
       .set_ms = sim_true_now(sim),
@@ -367,6 +371,7 @@ void check_crash(struct sim *sim)
   for (size_t i = 0; i < SIM_TENANTS; i++) {
     struct sim_tenant *tenant = &sim->tenants[i];
     tenant->gate_unsaved_ms = 0;
+    pace_forget(tenant);
     for (size_t j = 0; j < tenant->watched_count; j++) {
       struct watched *watched = &tenant->watched[j];
       watched->tried = watched->tried_saved;
@@ -380,6 +385,7 @@ void check_unconfirm(struct sim *sim)
   for (size_t i = 0; i < SIM_TENANTS; i++)
     for (size_t j = 0; j < sim->tenants[i].watched_count; j++) {
       sim->tenants[i].watched[j].confirmed = false;
+      sim->tenants[i].watched[j].retry_ms = 0;
       sim->tenants[i].watched[j].said_ms = sim_true_now(sim);
     }
 }

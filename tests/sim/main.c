@@ -61,7 +61,7 @@ static int planted(void)
 {
   static const char *const words[PLANTS] = {
       [PLANT_LOST_EVENT] = "the rules say",
-      [PLANT_RETRY_AFTER] = "before its Retry-After is over",
+      [PLANT_RETRY_AFTER] = "before the pause that Graph asked for is over",
       [PLANT_BUDGET] = "presence requests in 30 seconds",
       [PLANT_CHOICE] = "their own choice is cleared",
       [PLANT_OLD_RULES] = "the rules say",

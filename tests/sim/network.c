@@ -12,6 +12,7 @@ struct exchange {
   struct list_node link; /* of sim->exchanges */
   struct sim_tenant *tenant;
   bool is_token;
+  int token; /* how many the daemon had got by then */
   /* the request */
   char method[8], client_request_id[64];
   char *path, *query, *body, *authorization;
@@ -85,8 +86,10 @@ static void answer(struct sim *sim, struct exchange *exchange, bool answered)
   }
   if (on_reply == NULL)
     return;
-  if (answered)
+  if (answered) {
+    pace_reply(sim, exchange->tenant, visit, exchange->is_token, exchange->token, exchange->path, exchange->body);
     check_reply(sim, exchange->tenant, visit, exchange->is_token, exchange->path, exchange->body);
+  }
   sim_say(sim, "  answer %s: %d", exchange->client_request_id, reply.status);
   exchange->tenant->token_requests -= exchange->is_token;
   exchange->on_reply = NULL;
@@ -181,6 +184,7 @@ static void *port_send(
   exchange->on_reply = on_reply;
   exchange->context = reply_context;
   exchange->is_token = bearer == NULL;
+  exchange->token = exchange->tenant->pace.tokens;
   if (bearer != NULL) {
     struct buf authorization;
     buf_init(&authorization, 8192);

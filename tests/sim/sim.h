@@ -8,6 +8,7 @@
  *   weather  what goes wrong, and what contact centres and people do
  *   checks   what must never be seen, and what must be seen in the end
  *   order    of them: nothing is taken away before its replacement stands
+ *   pace     what fails is not hammered
  *   disk     SQLite's way to the disk */
 #ifndef TESTS_SIM_SIM_H
 #define TESTS_SIM_SIM_H
@@ -99,6 +100,18 @@ struct watched {
   unsigned tried;             /* presences that may be ours, for all the daemon can know, as 1 << availability */
   unsigned tried_saved;       /* likewise, for a daemon that starts from what its last turn has saved */
   int64_t cleared_ms;
+  int refused_after;                 /* 401, after so many accepts and one; 0: not */
+  int64_t retry_ms, retry_offset_ms; /* steady: no action before it, unless the clock is set otherwise */
+};
+
+/* What a check has to remember of failures; steady time. */
+struct pace {
+  int64_t token_ms;  /* no token is asked for before it */
+  int tokens;        /* that the daemon got */
+  int refused_token; /* the last of them that Graph did not take */
+  int refusals;      /* tokens in a row */
+  int accepts;       /* answers to tokens that it did take */
+  int64_t closed_ms; /* nothing is sent before it */
 };
 
 struct sim_tenant {
@@ -108,6 +121,7 @@ struct sim_tenant {
   int token_requests;      /* under way */
   int64_t gate_ms;         /* steady: nothing may be sent before it */
   int64_t gate_unsaved_ms; /* likewise, but the turn that would write it down is not over */
+  struct pace pace;
   struct watched watched[128];
   size_t watched_count;
   /* network weather */
@@ -261,6 +275,18 @@ void check_end(struct sim *sim);
 void check_order(
     struct sim *sim, size_t name, const struct person *person, const struct watched *watched, const char *action,
     const char *message);
+
+/* ---- pace */
+
+void pace_sent(struct sim *sim, const struct sim_tenant *tenant);
+void pace_token_sent(struct sim *sim, const struct sim_tenant *tenant);
+void pace_action_sent(struct sim *sim, const struct watched *watched, const char *action);
+/* token: how many the daemon had got when that request went out. */
+void pace_reply(
+    struct sim *sim, struct sim_tenant *tenant, const struct visit *visit, bool is_token, int token, const char *path,
+    const char *body);
+/* The daemon starts anew. */
+void pace_forget(struct sim_tenant *tenant);
 
 /* ---- disk */
 

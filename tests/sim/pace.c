@@ -1,0 +1,130 @@
+/* What fails is not hammered: a pause after each failure that names none, and no token after the other while none is
+ * taken. Of each pause a little less than the least that the daemon's own may come to, because
+ * small steps of the clock are not noticed. */
+#include "base/str.h"
+#include "sim.h"
+
+#include <string.h>
+
+#define TOKEN_PAUSE_MS (CLOCK_SECOND / 4)
+#define THROTTLE_PAUSE_MS (9 * CLOCK_SECOND / 2)
+#define RETRY_PAUSE_MS (3 * CLOCK_SECOND / 4)
+#define REFUSED_PAUSE_MS (29 * CLOCK_SECOND) /* after the second token in a row that Graph does not take */
+
+void pace_sent(struct sim *sim, const struct sim_tenant *tenant)
+{
+  if (sim->steady_ms < tenant->pace.closed_ms)
+    sim_fail(
+        sim, "%s: a request goes out %lld ms too early after two tokens that Graph does not take", tenant->host,
+        (long long)(tenant->pace.closed_ms - sim->steady_ms));
+}
+
+void pace_token_sent(struct sim *sim, const struct sim_tenant *tenant)
+{
+  if (sim->steady_ms < tenant->pace.token_ms)
+    sim_fail(
+        sim, "%s: a token is asked for again %lld ms too early", tenant->host,
+        (long long)(tenant->pace.token_ms - sim->steady_ms));
+}
+
+void pace_action_sent(struct sim *sim, const struct watched *watched, const char *action)
+{
+  /* After a step of the clock everybody tries again. */
+  if (sim->steady_ms < watched->retry_ms && sim->offset_ms == watched->retry_offset_ms)
+    sim_fail(
+        sim, "%s: %s is sent %lld ms too early after a failure", watched->id, action,
+        (long long)(watched->retry_ms - sim->steady_ms));
+}
+
+static void on_token_reply(struct sim *sim, struct pace *pace, const struct visit *visit)
+{
+  bool good = visit->status == 200 && *visit->fault == '\0';
+  pace->tokens += good;
+  pace->token_ms = good ? 0 : sim->steady_ms + TOKEN_PAUSE_MS;
+}
+
+/* Was that person refused before, and others were not? Then it is not the token. */
+static bool is_about_user(const struct sim_tenant *tenant, const char *path)
+{
+  for (size_t i = 0; i < tenant->watched_count; i++)
+    if (strstr(path, tenant->watched[i].id) != NULL)
+      return tenant->watched[i].refused_after != 0 && tenant->watched[i].refused_after != tenant->pace.accepts + 1;
+  return false;
+}
+
+static void on_refusal(struct sim *sim, struct sim_tenant *tenant, int token, const char *path)
+{
+  struct pace *pace = &tenant->pace;
+  if (token <= pace->refused_token || is_about_user(tenant, path))
+    return;
+  pace->refused_token = token;
+  if (++pace->refusals >= 2)
+    pace->closed_ms = sim->steady_ms + REFUSED_PAUSE_MS;
+}
+
+/* Who was among those that were refused. */
+static void note_refused(struct sim_tenant *tenant, const char *path, const char *body)
+{
+  for (size_t i = 0; i < tenant->watched_count; i++)
+    if (strstr(path, tenant->watched[i].id) != NULL || strstr(body, tenant->watched[i].id) != NULL)
+      tenant->watched[i].refused_after = tenant->pace.accepts + 1;
+}
+
+/* Did Graph take the token? Of a $batch the parts say it. */
+static bool is_refused(const struct visit *visit)
+{
+  return visit->status == 401 || strstr(buf_text(&visit->body), "\"status\":401") != NULL;
+}
+
+static bool is_accepted(const struct visit *visit)
+{
+  return strstr(buf_text(&visit->body), "\"status\":2") != NULL || (!is_refused(visit) && visit->status < 500);
+}
+
+static bool names_pause(const struct visit *visit)
+{
+  for (size_t i = 0; i < visit->header_count; i++) {
+    const char *value = visit->headers[i].value;
+    if (strcmp(visit->headers[i].name, "Retry-After") == 0)
+      return (*value >= '0' && *value <= '9') || strstr(value, "GMT") != NULL;
+  }
+  return false;
+}
+
+static void note_failure(struct sim *sim, struct sim_tenant *tenant, const char *path)
+{
+  for (size_t i = 0; i < tenant->watched_count; i++)
+    if (strstr(path, tenant->watched[i].id) != NULL && strstr(path, "/presence/") != NULL) {
+      tenant->watched[i].retry_ms = sim->steady_ms + RETRY_PAUSE_MS;
+      tenant->watched[i].retry_offset_ms = sim->offset_ms;
+    }
+}
+
+void pace_reply(
+    struct sim *sim, struct sim_tenant *tenant, const struct visit *visit, bool is_token, int token, const char *path,
+    const char *body)
+{
+  if (is_token) {
+    on_token_reply(sim, &tenant->pace, visit);
+    return;
+  }
+  bool accepted = is_accepted(visit), refused = is_refused(visit);
+  if (accepted)
+    tenant->pace.refusals = 0;
+  else if (refused)
+    on_refusal(sim, tenant, token, path);
+  if (refused)
+    note_refused(tenant, path, body);
+  tenant->pace.accepts += accepted;
+  if (visit->status == 429 && !names_pause(visit) && tenant->gate_unsaved_ms < sim->steady_ms + THROTTLE_PAUSE_MS)
+    tenant->gate_unsaved_ms = sim->steady_ms + THROTTLE_PAUSE_MS;
+  if (visit->status >= 500)
+    note_failure(sim, tenant, path);
+}
+
+void pace_forget(struct sim_tenant *tenant)
+{
+  tenant->pace = (struct pace){0};
+  for (size_t i = 0; i < tenant->watched_count; i++)
+    tenant->watched[i].retry_ms = tenant->watched[i].refused_after = 0;
+}
