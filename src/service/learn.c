@@ -156,10 +156,10 @@ static void learn_outage(struct app *app, bool failed, int64_t now)
   }
   if (++app->failures_in_row < OUTAGE_FAILURES)
     return;
-  if (app->outage_since_ms == 0) {
+  if (app->outage_since_ms == 0)
     app->outage_since_ms = now;
-    app->probe_ms = now + PROBE_BASE_MS;
-  }
+  if (app->probe_ms < now + PROBE_BASE_MS / 2) /* not at once after a failure */
+    app->probe_ms = now + PROBE_BASE_MS / 2;
   app->window = 1;
 }
 

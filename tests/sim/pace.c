@@ -116,6 +116,9 @@ void pace_reply(
   if (refused)
     note_refused(tenant, path, body);
   tenant->pace.accepts += accepted;
+  if (accepted) /* it may have been the end of an outage: then nobody sits out his pause */
+    for (size_t i = 0; i < tenant->watched_count; i++)
+      tenant->watched[i].retry_ms = 0;
   if (visit->status == 429 && !names_pause(visit) && tenant->gate_unsaved_ms < sim->steady_ms + THROTTLE_PAUSE_MS)
     tenant->gate_unsaved_ms = sim->steady_ms + THROTTLE_PAUSE_MS;
   if (visit->status >= 500)
