@@ -67,6 +67,18 @@ int64_t identity_retry_ms(const struct agent *agent)
   return next;
 }
 
+void identity_clock_stepped(struct service *service, int64_t by_ms)
+{
+  struct list_node *agents = store_agents(service->setup.store);
+  for (struct list_node *node = agents->next; node != agents; node = node->next)
+    for (struct agent_name *name = LIST_ENTRY(node, struct agent, all_link)->names; name != NULL; name = name->next) {
+      name->verified_ms += name->verified_ms == 0 ? 0 : by_ms;
+      if (name->due.place != 0)
+        name->due.at_ms += by_ms; /* of all of them, so the heap is as it was */
+      store_touch_name(service->setup.store, name);
+    }
+}
+
 void identity_retry(struct service *service, struct agent *agent, int64_t now)
 {
   for (struct agent_name *name = agent->names; name != NULL; name = name->next)

@@ -311,6 +311,8 @@ void identity_want(struct service *service, struct agent *agent, bool at_once, i
 /* The names whose lookup has failed: when the first of them is tried again, or CLOCK_NEVER; all of them at once. */
 int64_t identity_retry_ms(const struct agent *agent);
 void identity_retry(struct service *service, struct agent *agent, int64_t now);
+/* The wall clock was set: when names were looked up, and are to be looked up, moves along. */
+void identity_clock_stepped(struct service *service, int64_t by_ms);
 void identity_prove_token(struct service *service, struct agent *agent, int64_t now);
 /* Is a lookup due that a 404 asked for? */
 bool identity_checking(const struct agent *agent);

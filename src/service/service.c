@@ -201,6 +201,7 @@ static void clock_stepped(struct service *service, int64_t by_ms)
     app_clock_stepped(service->apps[i], by_ms);
   if (service->setup.store == NULL)
     return;
+  identity_clock_stepped(service, by_ms);
   struct list_node *agents = store_agents(service->setup.store);
   for (struct list_node *node = agents->next, *next; node != agents; node = next) {
     next = node->next;

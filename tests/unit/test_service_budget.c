@@ -295,6 +295,17 @@ static void test_clock_set_back(void **s UNUSED)
       1);
 }
 
+static void test_lookups_and_a_clock_set_back(void **s UNUSED)
+{
+  restart_steadily();
+  state("b@c.com", "Ready", "");
+  answer_token();
+  reply_with(expect("GET /users/b%40c.com"), 503, "", "");
+  set_clock(-2 * CLOCK_HOUR);
+  pass(CLOCK_MINUTE);
+  expect("GET /users/b%40c.com");
+}
+
 /* After an outage one request finds out, then more and more go. */
 static void test_outage(void **s UNUSED)
 {
@@ -599,6 +610,7 @@ int main(void)
       TEST(asides_leave_half),
       TEST(clock_set_forward),
       TEST(clock_set_back),
+      TEST(lookups_and_a_clock_set_back),
       TEST(outage),
       TEST(nobody_sits_out_an_outage),
       TEST(starts_with_a_clock_behind),
