@@ -465,7 +465,8 @@ void pipeline_settle(struct service *service, struct agent *agent, int64_t now)
   int64_t recheck_ms = pass_time(service, agent, now);
   struct desired desired;
   struct sched_plan plan = pipeline_plan(service, agent, now, &desired);
-  note_difference(service, agent, plan.step != STEP_NONE && (!plan.refresh || agent->ran_out), now);
+  bool differs = plan.step != STEP_NONE && (!plan.refresh || agent->ran_out); /* a refresh that comes too late */
+  note_difference(service, agent, differs, now);
   if (plan.step == STEP_NONE) {
     release_successor(service, agent, now);
     wait_until(service, agent, false, plan.next_ms < recheck_ms ? plan.next_ms : recheck_ms);
@@ -475,9 +476,9 @@ void pipeline_settle(struct service *service, struct agent *agent, int64_t now)
     identity_want(service, agent, false, now);
     wait_until(service, agent, true, CLOCK_NEVER);
   } else if (agent_retry_ms(agent) > now) {
-    wait_until(service, agent, !plan.refresh, agent_retry_ms(agent));
+    wait_until(service, agent, differs, agent_retry_ms(agent));
   } else {
-    agent->differs = !plan.refresh;
+    agent->differs = differs;
     sched_ready(
         &service->sched, agent, service->app_of_account[agent->account], urgency_of(agent, &desired, &plan),
         agent->differs_since_ms, plan.step == STEP_READ_PREFERRED);

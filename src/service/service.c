@@ -381,10 +381,14 @@ struct service_rest service_rest(struct service *service)
   }
   struct list_node *agents = store_agents(service->setup.store);
   for (struct list_node *node = agents->next; node != agents; node = node->next) {
-    const struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
+    struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
     rest.parked += agent->phase == PHASE_PARKED;
     const struct app *app = service_app(service, agent);
     bool hopeless = app != NULL && app_is_hopeless(app, now);
+    lapse_notice(service, agent, now);
+    bool lapsed =
+        agent->phase == PHASE_WAITING && agent->differs_since_ms != 0; /* a refresh that failed waits too long */
+    agent->differs = agent->differs || lapsed;
     rest.busy = rest.busy || agent->phase == PHASE_IN_FLIGHT || (agent->differs && !hopeless) ||
                 (!service->stopping && has_delay(agent));
     rest.differ += agent->differs || agent->phase == PHASE_IN_FLIGHT;

@@ -157,7 +157,9 @@ static void on_set_preferred(struct sim *sim, struct sim_tenant *tenant, const s
   int64_t moved_ms = person->preferred.expires_ms - watched->ends_ms;
   /* Durations are whole seconds. From two seconds on it is another decision's end, as when two delays are over. */
   bool again = watched->confirmed && watched->ours == person->preferred.presence && moved_ms > -1200 && moved_ms < 1200;
-  if (again && !sim->identities_moved) /* else it may have been meant for somebody else */
+  again =
+      again && !watched->read_as_theirs; /* it was given up, and is a new decision's: the clock was set to and fro */
+  if (again && !sim->identities_moved)   /* else it may have been meant for somebody else */
     sim_fail(
         sim, "%s: a preferred presence that was confirmed is sent again%s", person->upn,
         watched->chosen ? ", over the person's own choice" : "");

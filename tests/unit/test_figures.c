@@ -268,8 +268,8 @@ static void behind_a_closed_gate(void **s UNUSED)
     state("a@c.com", "Ready", "");
   }
   pass(15250);
-  answer(AVAILABLE, 200);
   answer(SET(ID_B, "Busy InACall"), 200);
+  answer(AVAILABLE, 200);
   expect_ages(2, 120.25 + 20.25);
   expect_lapses(1);
   answer_all_until(CLOCK_HOUR, 200);
