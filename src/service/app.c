@@ -530,10 +530,8 @@ int64_t app_next(const struct app *app, bool ready, int64_t now)
   int64_t next = app->outage_since_ms != 0 && app->in_flight == 0 ? app->probe_ms : CLOCK_NEVER;
   if (app->token_exchange == NULL) {
     int64_t renewal = has_token(app, now) ? app->token.refresh_ms : 0;
-    int64_t try = latest(renewal, latest(app->token_next_try_ms, app->auth_until_ms));
-    next = try < next ?
-    try : next
-      ;
+    int64_t token_ms = latest(renewal, latest(app->token_next_try_ms, app->auth_until_ms));
+    next = token_ms < next ? token_ms : next;
   }
   bool lookups = !list_empty(&app->waiting_lookups) && has_room(app, GRAPH_LOOKUP);
   bool presence = (ready || !list_empty(&app->waiting)) && has_room(app, GRAPH_SET_PRESENCE);

@@ -83,20 +83,25 @@ static void tell_trouble(struct app *app, const struct request *request, const s
   app->trouble_count = 0;
 }
 
-/* When the agent's request or lookup that failed is tried again; CLOCK_NEVER. One that is refused for its own sake is
- * not among them. */
-static int64_t retry_of(const struct agent *agent, int64_t now)
+/* Does a request of the agent's wait that failed for a passing cause? One that is refused for its own sake does not
+ * count. */
+static bool waits(const struct agent *agent, int64_t now)
 {
   const struct agent_trouble *trouble = agent->trouble;
+  return agent->phase == PHASE_WAITING && trouble != NULL && trouble->attempts > 0 && trouble->unauthorized == 0 &&
+         trouble->retry_ms > now;
+}
+
+/* When that, or a lookup that failed, is tried again; CLOCK_NEVER. */
+static int64_t retry_of(const struct agent *agent, int64_t now)
+{
   int64_t lookup_ms = identity_retry_ms(agent);
-  bool waits = agent->phase == PHASE_WAITING && trouble != NULL && trouble->attempts > 0 &&
-               trouble->unauthorized == 0 && trouble->retry_ms > now;
-  return waits && trouble->retry_ms < lookup_ms ? trouble->retry_ms : lookup_ms;
+  return waits(agent, now) && agent->trouble->retry_ms < lookup_ms ? agent->trouble->retry_ms : lookup_ms;
 }
 
 static void retry(struct service *service, struct agent *agent, int64_t now)
 {
-  if (agent->phase == PHASE_WAITING && agent->trouble != NULL)
+  if (waits(agent, now))
     agent->trouble->retry_ms = 0;
   identity_retry(service, agent, now);
   pipeline_settle(service, agent, now);

@@ -386,12 +386,11 @@ struct service_rest service_rest(struct service *service)
     const struct app *app = service_app(service, agent);
     bool hopeless = app != NULL && app_is_hopeless(app, now);
     lapse_notice(service, agent, now);
-    bool lapsed =
-        agent->phase == PHASE_WAITING && agent->differs_since_ms != 0; /* a refresh that failed waits too long */
-    agent->differs = agent->differs || lapsed;
-    rest.busy = rest.busy || agent->phase == PHASE_IN_FLIGHT || (agent->differs && !hopeless) ||
+    /* Also while a refresh that failed waits for its next try, and the session has run out meanwhile. */
+    bool differs = agent->differs || (agent->phase == PHASE_WAITING && agent->differs_since_ms != 0);
+    rest.busy = rest.busy || agent->phase == PHASE_IN_FLIGHT || (differs && !hopeless) ||
                 (!service->stopping && has_delay(agent));
-    rest.differ += agent->differs || agent->phase == PHASE_IN_FLIGHT;
+    rest.differ += differs || agent->phase == PHASE_IN_FLIGHT;
   }
   return rest;
 }
