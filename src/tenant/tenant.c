@@ -15,6 +15,7 @@ void tenant_release(struct tenant *tenant)
 {
   directory_free(tenant->directory);
   window_release(&tenant->window);
+  wiped_release(&tenant->shown);
   explicit_bzero(&tenant->setup, sizeof tenant->setup);
 }
 

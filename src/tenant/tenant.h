@@ -7,6 +7,7 @@
 #ifndef TENANT_TENANT_H
 #define TENANT_TENANT_H
 
+#include "base/wiped.h"
 #include "tenant/directory.h"
 #include "tenant/faults.h"
 #include "tenant/visit.h"
@@ -23,7 +24,7 @@ enum action_kind {
 };
 enum { ACTION_COUNT = ACTION_SET_MESSAGE + 1, TOKENS_MAX = 256 };
 
-/* What an issued token may do. The token itself is not kept, only its digest. */
+/* What an issued token may do. Of the tokens themselves only the one that was shown last is kept. */
 struct issued_token {
   unsigned char digest[32];
   int64_t expires_ms; /* 0: place not in use */
@@ -64,7 +65,9 @@ struct tenant {
   struct counters counters;
   struct issued_token tokens[TOKENS_MAX];
   size_t token_next;
-  struct seed noise; /* of tokens and request ids */
+  struct wiped shown;                      /* the token that was shown last ... */
+  const struct issued_token *shown_issued; /* ... and its place, or NULL */
+  struct seed noise;                       /* of tokens and request ids */
 };
 
 /* Nobody is in the directory yet, and nothing goes wrong. The setup is copied. */

@@ -181,6 +181,8 @@ static void issue(struct tenant *tenant, struct visit *visit, bool with_roles)
 {
   struct issued_token *issued = &tenant->tokens[tenant->token_next];
   tenant->token_next = (tenant->token_next + 1) % TOKENS_MAX;
+  if (tenant->shown_issued == issued) /* its place goes to another token */
+    tenant->shown_issued = NULL;
   *issued = (struct issued_token){
       .expires_ms = visit->now + tenant->setup.token_life_s * 1000,
       .presence_role = with_roles && tenant->setup.presence_role,
@@ -231,13 +233,27 @@ out:
   buf_release(&form.copy);
 }
 
-static const struct issued_token *find_token(const struct tenant *tenant, const char *bearer)
+static bool was_shown_last(const struct tenant *tenant, const char *bearer, size_t length)
 {
+  return tenant->shown_issued != NULL && tenant->shown.length == length &&
+         crypto_equal(wiped_text(&tenant->shown), bearer, length);
+}
+
+static const struct issued_token *find_token(struct tenant *tenant, const char *bearer)
+{
+  size_t length = strlen(bearer);
+  if (was_shown_last(tenant, bearer, length)) /* nearly always */
+    return tenant->shown_issued;
   unsigned char digest[32];
-  crypto_sha256(bearer, strlen(bearer), digest);
-  for (size_t i = 0; i < TOKENS_MAX; i++)
-    if (tenant->tokens[i].expires_ms != 0 && crypto_equal(tenant->tokens[i].digest, digest, sizeof digest))
-      return &tenant->tokens[i];
+  crypto_sha256(bearer, length, digest);
+  for (size_t i = 0; i < TOKENS_MAX; i++) {
+    const struct issued_token *issued = &tenant->tokens[i];
+    if (issued->expires_ms == 0 || !crypto_equal(issued->digest, digest, sizeof digest))
+      continue;
+    wiped_set(&tenant->shown, bearer, length);
+    tenant->shown_issued = issued;
+    return issued;
+  }
   return NULL;
 }
 

@@ -1,7 +1,10 @@
 /* The tenant's pure parts; its answers are tried over TLS in tests/daemon/test_graphsim.py. */
+#include "adapters/json.h"
 #include "base/must.h"
+#include "base/str.h"
 #include "tenant/faults.h"
 #include "tenant/paths.h"
+#include "tenant/tenant.h"
 #include "tenant/window.h"
 
 #include <setjmp.h>
@@ -56,6 +59,71 @@ static void test_faults(void **state)
   assert_in_range(hits, 430, 570);
 }
 
+/* A new token, as an Authorization header. */
+static void get_token(struct tenant *tenant, char to[2048])
+{
+  static const char body[] = "grant_type=client_credentials&client_id=c&client_secret=s&scope=g%2f.default";
+  struct tenant_call call = {
+      .method = "POST",
+      .path = "/t/oauth2/v2.0/token",
+      .query = "",
+      .body = body,
+      .body_length = sizeof body - 1,
+      .content_type = "application/x-www-form-urlencoded"};
+  struct visit visit;
+  tenant_serve(tenant, &call, 1000, &visit);
+  assert_int_equal(visit.status, 200);
+  static const char before[] = "\"access_token\":\"";
+  const char *token = strstr(buf_text(&visit.body), before);
+  assert_non_null(token);
+  str_cut(to, 2048, "Bearer ");
+  str_cut(to + strlen(to), 2048 - strlen(to), token + sizeof before - 1);
+  to[strcspn(to, "\"")] = '\0';
+  visit_release(&visit);
+}
+
+static int show_token(struct tenant *tenant, const char *authorization, int64_t now)
+{
+  struct tenant_call call = {
+      .method = "GET", .path = "/v1.0/users/x", .query = "", .body = "", .authorization = authorization};
+  struct visit visit;
+  tenant_serve(tenant, &call, now, &visit);
+  int status = visit.status;
+  visit_release(&visit);
+  return status;
+}
+
+/* Also of one that was shown a moment ago. */
+static void test_tokens_end(void **state)
+{
+  (void)state;
+  struct err err = ERR_INIT;
+  struct json *json = json_new(&err);
+  assert_non_null(json);
+  static struct tenant tenant;
+  struct tenant_setup setup = {.token_life_s = 60, .requests_per_30s = 1500, .user_role = true};
+  assert_true(
+      str_copy(setup.client_id, sizeof setup.client_id, "c") && str_copy(setup.secret, sizeof setup.secret, "s") &&
+      str_copy(setup.tenant_id, sizeof setup.tenant_id, "t") && str_copy(setup.address, sizeof setup.address, "g"));
+  tenant_init(&tenant, &setup, json, 1);
+  char first[2048], second[2048];
+  get_token(&tenant, first);
+  get_token(&tenant, second);
+  assert_int_equal(show_token(&tenant, first, 2000), 404); /* it is good: nobody is called that */
+  assert_int_equal(show_token(&tenant, second, 2000), 404);
+  assert_int_equal(show_token(&tenant, "Bearer other", 2000), 401);
+  assert_int_equal(show_token(&tenant, first, 2000), 404);
+  assert_int_equal(show_token(&tenant, first, 61000), 401); /* its life is over */
+  for (int i = 0; i < TOKENS_MAX - 1; i++) {                /* the last of them takes the first one's place */
+    char token[2048];
+    get_token(&tenant, token);
+  }
+  assert_int_equal(show_token(&tenant, first, 2000), 401);
+  assert_int_equal(show_token(&tenant, second, 2000), 404);
+  tenant_release(&tenant);
+  json_free(json);
+}
+
 static void test_paths(void **state)
 {
   static const struct {
@@ -100,10 +168,8 @@ static void test_paths(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_window),
-      cmocka_unit_test(test_window_moves_on),
-      cmocka_unit_test(test_faults),
-      cmocka_unit_test(test_paths),
+      cmocka_unit_test(test_window),     cmocka_unit_test(test_window_moves_on), cmocka_unit_test(test_faults),
+      cmocka_unit_test(test_tokens_end), cmocka_unit_test(test_paths),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
