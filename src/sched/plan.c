@@ -8,6 +8,8 @@
  * with each round. Who is due is not yet in a hurry; on a full budget the queue makes the rounds as long as they may
  * be. */
 #define REFRESH_SPREAD_MS (60 * CLOCK_SECOND)
+/* Whoever is due within such a stretch is refreshed at its beginning: they share a commit, and a $batch. */
+#define REFRESH_TOGETHER_MS 100
 /* Others are refreshed this long before they expire, or a tenth of the lease if that is less. */
 #define REFRESH_BEFORE_MS (2 * CLOCK_MINUTE)
 /* On a full budget sessions are refreshed this long before they fade or expire, at the least: what is left for a window
@@ -59,7 +61,7 @@ static int64_t session_refresh(
     at = session->set_ms + REFRESH_AVAILABLE_MS + spread(agent);
   if (session->until_ms + SAME_END_MS < hold_until_ms)
     at = least(at, session->until_ms - least(REFRESH_BEFORE_MS, lease_ms / 10) - spread(agent));
-  return at;
+  return at == CLOCK_NEVER ? at : at - at % REFRESH_TOGETHER_MS;
 }
 
 static bool same_end(int64_t a, int64_t b)

@@ -345,6 +345,27 @@ static void test_next_moment(void **state UNUSED)
   assert_int_equal(sched_plan(&agent, &desired, plan.next_ms - 1, &policy).step, STEP_NONE);
 }
 
+/* Refreshes that are due close together are due at once, and none of them late. */
+static void test_refreshes_together(void **state UNUSED)
+{
+  struct desired desired = {
+      .session = SESSION_AVAILABLE,
+      .message = "",
+      .until_ms = NOW + 12 * CLOCK_HOUR,
+      .changes_ms = NOW + 12 * CLOCK_HOUR};
+  for (int i = 0; i < 1000; i++) {
+    struct agent agent = {.key = i, .confirmed = {.session = SLOT(SESSION_AVAILABLE, i, 60 * MIN)}};
+    int64_t next_ms = sched_plan(&agent, &desired, NOW + i, &policy).next_ms;
+    assert_int_equal(next_ms % 100, 0);
+    assert_true(next_ms > NOW + i + 210 * CLOCK_SECOND - 100 && next_ms < NOW + i + 270 * CLOCK_SECOND);
+    agent.confirmed.session.presence = desired.session = SESSION_IN_A_CALL; /* before it expires */
+    next_ms = sched_plan(&agent, &desired, NOW + i, &policy).next_ms;
+    assert_int_equal(next_ms % 100, 0);
+    assert_true(next_ms > NOW + 57 * MIN - 100 && next_ms <= NOW + 58 * MIN);
+    desired.session = SESSION_AVAILABLE;
+  }
+}
+
 /* ---- queue */
 
 static void test_queue(void **state UNUSED)
@@ -711,6 +732,7 @@ int main(void)
       cmocka_unit_test(test_preferred_and_the_clock),
       cmocka_unit_test(test_unsure_preferred_is_read),
       cmocka_unit_test(test_next_moment),
+      cmocka_unit_test(test_refreshes_together),
       cmocka_unit_test(test_queue),
       cmocka_unit_test(test_turns),
       cmocka_unit_test(test_keep_alives_beside_changes),
