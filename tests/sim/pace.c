@@ -55,7 +55,8 @@ static bool is_about_user(const struct sim_tenant *tenant, const char *path)
 static void on_refusal(struct sim *sim, struct sim_tenant *tenant, int token, const char *path)
 {
   struct pace *pace = &tenant->pace;
-  if (token <= pace->refused_token || is_about_user(tenant, path))
+  /* One that was renewed while the request was under way says nothing about its successor. */
+  if (token < pace->tokens || token == pace->refused_token || is_about_user(tenant, path))
     return;
   pace->refused_token = token;
   if (++pace->refusals >= 2)
