@@ -19,12 +19,13 @@ void pace_sent(struct sim *sim, const struct sim_tenant *tenant)
         (long long)(tenant->pace.closed_ms - sim->steady_ms));
 }
 
-void pace_token_sent(struct sim *sim, const struct sim_tenant *tenant)
+void pace_token_sent(struct sim *sim, struct sim_tenant *tenant)
 {
   if (sim->steady_ms < tenant->pace.token_ms)
     sim_fail(
         sim, "%s: a token is asked for again %lld ms too early", tenant->host,
         (long long)(tenant->pace.token_ms - sim->steady_ms));
+  tenant->pace.asking = true;
 }
 
 void pace_action_sent(struct sim *sim, const struct watched *watched, const char *action)
@@ -40,6 +41,7 @@ static void on_token_reply(struct sim *sim, struct pace *pace, const struct visi
 {
   bool good = visit->status == 200 && *visit->fault == '\0';
   pace->tokens += good;
+  pace->asking = pace->asking && !good;
   pace->token_ms = good ? 0 : sim->steady_ms + TOKEN_PAUSE_MS;
 }
 
@@ -55,8 +57,8 @@ static bool is_about_user(const struct sim_tenant *tenant, const char *path)
 static void on_refusal(struct sim *sim, struct sim_tenant *tenant, int token, const char *path)
 {
   struct pace *pace = &tenant->pace;
-  /* One that was renewed while the request was under way says nothing about its successor. */
-  if (token < pace->tokens || token == pace->refused_token || is_about_user(tenant, path))
+  /* One whose successor is asked for, or there, is as good as thrown away, and says nothing about that one. */
+  if (pace->asking || token < pace->tokens || token == pace->refused_token || is_about_user(tenant, path))
     return;
   pace->refused_token = token;
   if (++pace->refusals >= 2)

@@ -108,6 +108,7 @@ struct watched {
 struct pace {
   int64_t token_ms;  /* no token is asked for before it */
   int tokens;        /* that the daemon got */
+  bool asking;       /* for another one */
   int refused_token; /* the last of them that Graph did not take */
   int refusals;      /* tokens in a row */
   int accepts;       /* answers to tokens that it did take */
@@ -279,7 +280,7 @@ void check_order(
 /* ---- pace */
 
 void pace_sent(struct sim *sim, const struct sim_tenant *tenant);
-void pace_token_sent(struct sim *sim, const struct sim_tenant *tenant);
+void pace_token_sent(struct sim *sim, struct sim_tenant *tenant);
 void pace_action_sent(struct sim *sim, const struct watched *watched, const char *action);
 /* token: how many the daemon had got when that request went out. */
 void pace_reply(
