@@ -25,7 +25,7 @@ static void remember(struct service *service, struct app *app, int64_t timeout_m
   app->gate_until_ms = store_gate(service->setup.store, app->key);
   size_t used = store_budget(service->setup.store, app->key, &under_way, &at_ms);
   sched_budget_assume(&app->presence, used - under_way, earlier(at_ms, now));
-  sched_budget_assume(&app->presence, under_way, earlier(at_ms + timeout_ms + COMMIT_MS, now));
+  sched_budget_assume(&app->presence, under_way, earlier(at_ms + BUDGET_AHEAD_MS + COMMIT_MS + timeout_ms, now));
 }
 
 /* Takes it out of `apps`, or NULL. */

@@ -11,6 +11,8 @@
 #define BUDGET_MARGIN_MS 100
 #define TOKEN_BASE_MS (1 * CLOCK_SECOND) /* between token requests that fail for a passing cause */
 #define TOKEN_CAP_MS (30 * CLOCK_SECOND) /* it is one request for all of them */
+/* This part of the budget is written down ahead of its use; a restart that follows waits for it in vain. */
+#define BUDGET_AHEAD_PART 20
 /* So many requests at once still go one by one, which answers each a little sooner. */
 #define FEW 3
 
@@ -278,7 +280,13 @@ static void go_out(struct app *app, struct request *request, int64_t now)
   app->in_flight++;
   app->lookups_in_flight += request->operation.kind == GRAPH_LOOKUP;
   sched_budget_use(app_budget(app, request->operation.kind), now);
-  app->budget_unwritten = app->budget_unwritten || request->operation.kind != GRAPH_LOOKUP;
+  if (request->operation.kind == GRAPH_LOOKUP)
+    return;
+  app->budget_unwritten = true;
+  if (app->budget_ahead == 0)
+    app->budget_written_ms = 0;
+  else
+    app->budget_ahead--;
 }
 
 struct request *app_submit(
@@ -516,12 +524,17 @@ void app_send(struct app *app)
 
 /* A restart must not begin a new budget while Graph still counts the old one, nor wait for what Graph counts no more.
  */
-void app_write_budget(struct app *app, int64_t now)
+void app_write_budget(struct app *app, bool exactly, int64_t now)
 {
   if (!app->budget_unwritten || app->service->setup.store == NULL)
     return;
-  size_t used = sched_budget_used(&app->presence, now);
-  store_set_budget(app->service->setup.store, app->key, used, app->presence.under_way, now);
+  size_t used = sched_budget_used(&app->presence, now), under_way = app->presence.under_way;
+  exactly = exactly || under_way == 0; /* nothing may follow for long */
+  if (!exactly && now < app->budget_written_ms + BUDGET_AHEAD_MS)
+    return;
+  app->budget_ahead = exactly ? 0 : app->presence.limit / BUDGET_AHEAD_PART;
+  store_set_budget(app->service->setup.store, app->key, used + app->budget_ahead, under_way + app->budget_ahead, now);
+  app->budget_written_ms = now;
   app->budget_unwritten = false;
 }
 
@@ -569,6 +582,7 @@ void app_clock_stepped(struct app *app, int64_t by_ms)
                               &app->trouble_logged_ms};
   sched_budget_shift(&app->presence, by_ms);
   app->budget_unwritten = true;
+  app->budget_written_ms = 0;
   sched_budget_shift(&app->lookups, by_ms);
   for (size_t i = 0; i < COUNT_OF(moments); i++)
     *moments[i] += *moments[i] == 0 ? 0 : by_ms;

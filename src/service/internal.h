@@ -61,6 +61,8 @@ struct parcel {
 
 enum { APP_KEY_SIZE = 2400 }; /* two bounded texts and a GUID */
 
+#define BUDGET_AHEAD_MS CLOCK_SECOND
+
 struct app {
   struct service *service;
   char key[APP_KEY_SIZE]; /* of the gate's row */
@@ -87,7 +89,11 @@ struct app {
   int throttle_attempts;
   bool fresh_connection; /* the next request takes a new one (facts 3.2) */
   struct sched_budget presence, lookups;
-  bool budget_unwritten; /* of presence: what the state file says of it does not hold any more */
+  /* What the state file says of the presence budget: not the present count when `budget_unwritten`; but it covers
+   * `budget_ahead` more requests, where they go out within BUDGET_AHEAD_MS of `budget_written_ms`. */
+  bool budget_unwritten;
+  size_t budget_ahead;
+  int64_t budget_written_ms;
   struct list_node waiting, waiting_lookups, outgoing; /* of requests */
   struct list_node asides;             /* likewise: what is asked past the agents, and waits behind them */
   struct list_node flying;             /* of parcels */
@@ -134,8 +140,9 @@ void app_submit_aside(
 void app_prepare(struct app *app, int64_t now);
 /* The same for asides, after the agents have had their turn. */
 void app_prepare_asides(struct app *app, int64_t now);
-/* Before the commit: what is outgoing will have been sent, and what was answered is under way no more. */
-void app_write_budget(struct app *app, int64_t now);
+/* Before the commit: what is outgoing will have been sent, and what was answered is under way no more. Not with every
+ * turn, unless `exactly`: some more is written down ahead. */
+void app_write_budget(struct app *app, bool exactly, int64_t now);
 /* After the commit: sends what is outgoing. */
 void app_send(struct app *app);
 /* No token, and retrying does not get one. */

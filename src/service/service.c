@@ -284,7 +284,7 @@ bool service_turn(struct service *service, struct err *err)
     app_prepare(service->apps[i], now);
     launch_ready(service, i, now);
     app_prepare_asides(service->apps[i], now);
-    app_write_budget(service->apps[i], now);
+    app_write_budget(service->apps[i], false, now);
   }
   int64_t next = earliest(say_alive(service, now), more ? now : CLOCK_NEVER);
   if (service->setup.store != NULL && !figures_commit(service, now, err))
@@ -350,7 +350,7 @@ bool service_end(struct service *service, struct err *err)
   service_notice_clock(service);
   int64_t now = service_now(service);
   for (size_t i = 0; i < service->app_count; i++)
-    app_write_budget(service->apps[i], now);
+    app_write_budget(service->apps[i], true, now);
   store_set_alive(service->setup.store, now);
   return figures_commit(service, now, err);
 }

@@ -212,11 +212,42 @@ static void test_under_way_at_a_restart(void **s UNUSED)
   assert_true(world.sent > 0); /* evenly from now on, because more wait than there is room for */
   tear_down(NULL);
   set_up(NULL);
-  restart_after_five(false, false, 59 * CLOCK_SECOND); /* with the commit's time, until 31 s at the latest */
-  pass(2 * CLOCK_SECOND + 99);
+  restart_after_five(false, false, 59 * CLOCK_SECOND); /* the commit and the row count a second each */
+  pass(3 * CLOCK_SECOND + 99);
   expect_nothing();
   pass(1);
   assert_true(world.sent > 0); /* evenly from now on, because more wait than there is room for */
+}
+
+static void expect_row(size_t used, size_t under_way)
+{
+  char app[256];
+  size_t row_under_way = 0;
+  int64_t at_ms = 0;
+  snprintf(app, sizeof app, "%s %s %s", world.account.graph, world.account.tenant_id, world.account.client_id);
+  assert_int_equal(store_budget(world.store, app, &row_under_way, &at_ms), used);
+  assert_int_equal(row_under_way, under_way);
+}
+
+/* A twentieth of the budget is written down ahead, for a second, and only while something is under way. */
+static void test_budget_is_written_ahead(void **s UNUSED)
+{
+  world.account.requests_per_30_seconds = 40;
+  restart_steadily();
+  agents_ready(1, 3, "Talking");
+  answer_token();
+  expect_row(3 + 2, 3 + 2);
+  agents_ready(4, 2, "Talking");
+  expect_row(3 + 2, 3 + 2);
+  agents_ready(6, 1, "Talking");
+  expect_row(6 + 2, 6 + 2);
+  agents_ready(7, 1, "Talking");
+  expect_row(6 + 2, 6 + 2);
+  world.now += CLOCK_SECOND;
+  agents_ready(8, 1, "Talking");
+  expect_row(8 + 2, 8 + 2);
+  answer_all(200);
+  expect_row(8, 0);
 }
 
 /* Neither the budget's window nor a Retry-After is over because somebody set the clock forward. */
@@ -607,6 +638,7 @@ int main(void)
       TEST(budget_survives_a_restart),
       TEST(answered_before_a_restart),
       TEST(under_way_at_a_restart),
+      TEST(budget_is_written_ahead),
       TEST(asides_leave_half),
       TEST(clock_set_forward),
       TEST(clock_set_back),
