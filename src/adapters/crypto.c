@@ -1,5 +1,6 @@
 #include "adapters/crypto.h"
 #include "base/must.h"
+#include "base/str.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -35,11 +36,7 @@ void crypto_guid(char to[CRYPTO_GUID_SIZE])
 {
   unsigned char b[16];
   crypto_random(b, sizeof b);
-  b[6] = (unsigned char)((b[6] & 0x0F) | 0x40); /* version 4 */
-  b[8] = (unsigned char)((b[8] & 0x3F) | 0x80); /* variant of RFC 9562 */
-  snprintf(
-      to, CRYPTO_GUID_SIZE, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2],
-      b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+  str_guid(b, to);
 }
 
 void crypto_sha256(const void *bytes, size_t length, unsigned char to[32])

@@ -108,6 +108,22 @@ bool str_is_guid(const char *text)
   return true;
 }
 
+void str_guid(const unsigned char bytes[16], char to[STR_GUID_SIZE])
+{
+  for (size_t i = 0; i < 16; i++) {
+    unsigned byte = bytes[i];
+    if (i == 6)
+      byte = (byte & 0x0F) | 0x40; /* the version ... */
+    if (i == 8)
+      byte = (byte & 0x3F) | 0x80; /* ... and the variant */
+    if (i == 4 || i == 6 || i == 8 || i == 10)
+      *to++ = '-';
+    *to++ = "0123456789abcdef"[byte >> 4];
+    *to++ = "0123456789abcdef"[byte & 15];
+  }
+  *to = '\0';
+}
+
 /* Optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours. */
 static size_t distance(const char *a, const char *b)
 {

@@ -159,13 +159,11 @@ static bool add_request(struct eval *eval, struct value *list, const struct sche
   struct graph_request request;
   if (!graph_encode(&endpoint, &operation, &request, err))
     return false;
-  char path[sizeof request.url];
-  const char *user = strstr(request.url, SOME_USER);
+  char path[256];
+  const char *url = buf_text(&request.url), *user = strstr(url, SOME_USER);
   must(user != NULL);
   size_t base = strlen(endpoint.graph);
-  snprintf(
-      path, sizeof path, "%.*s{id}%s", (int)(user - request.url - (ptrdiff_t)base), request.url + base,
-      user + strlen(SOME_USER));
+  snprintf(path, sizeof path, "%.*s{id}%s", (int)(user - url - (ptrdiff_t)base), url + base, user + strlen(SOME_USER));
   struct value *map = value_map(&eval->values), *body = NULL;
   put(eval, map, "method", request.method);
   put(eval, map, "path", path);

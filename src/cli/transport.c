@@ -55,7 +55,7 @@ static void *port_send(
   struct delivery *delivery = must_alloc(sizeof *delivery);
   struct http_request http = {
       .method = request->method,
-      .url = request->url,
+      .url = buf_text(&request->url),
       .headers = body ? headers : without_body,
       .bearer = bearer,
       .body = body ? buf_text(&request->body) : NULL,

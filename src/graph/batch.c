@@ -16,7 +16,7 @@ void graph_batch_add(
     struct graph_batch *batch, const struct graph_endpoint *endpoint, const struct graph_request *request)
 {
   must(batch->count < GRAPH_BATCH_MAX);
-  const char *url = request->url + strlen(endpoint->graph) + strlen("/v1.0");
+  const char *url = buf_text(&request->url) + strlen(endpoint->graph) + strlen("/v1.0");
   buf_addf(&batch->body, "%s{\"id\":\"%zu\",\"method\":", batch->count == 0 ? "" : ",", batch->count);
   json_write_string(&batch->body, request->method, strlen(request->method));
   buf_add_str(&batch->body, ",\"url\":");
@@ -34,7 +34,8 @@ void graph_batch_end(
   buf_add_str(&batch->body, "]}");
   must(!batch->body.overflow);
   ret_request->method = "POST";
-  snprintf(ret_request->url, sizeof ret_request->url, "%s/v1.0/$batch", endpoint->graph);
+  buf_init(&ret_request->url, GRAPH_URL_MAX);
+  buf_addf(&ret_request->url, "%s/v1.0/$batch", endpoint->graph);
   ret_request->body = batch->body;
   *batch = (struct graph_batch){0};
 }

@@ -35,13 +35,14 @@ const char *graph_operation_str(enum graph_operation_kind kind)
 /* Everything outside RFC 3986's unreserved characters as %XX: right for a path segment and for a form field. */
 static void percent_encode(struct buf *to, const char *text)
 {
-  for (const char *c = text; *c != '\0'; c++) {
-    bool unreserved = (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9') ||
-                      (*c != '\0' && strchr("-._~", *c) != NULL);
-    if (unreserved)
-      buf_add(to, c, 1);
-    else
-      buf_addf(to, "%%%02X", (unsigned)(unsigned char)*c);
+  static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+  for (;;) {
+    size_t plain = strspn(text, unreserved);
+    buf_add(to, text, plain);
+    text += plain;
+    if (*text == '\0')
+      return;
+    buf_addf(to, "%%%02X", (unsigned)(unsigned char)*text++);
   }
 }
 
@@ -175,9 +176,8 @@ bool graph_encode(
     const struct graph_endpoint *endpoint, const struct graph_operation *operation, struct graph_request *ret_request,
     struct err *err)
 {
-  bool ok = false;
   struct buf url, body;
-  buf_init(&url, sizeof ret_request->url - 1);
+  buf_init(&url, GRAPH_URL_MAX);
   buf_init(&body, GRAPH_REQUEST_MAX);
   if (!encode_body(endpoint, operation, &body, err))
     goto out;
@@ -202,23 +202,20 @@ bool graph_encode(
         operation->user);
     goto out;
   }
-  ret_request->method = method;
-  must(str_copy(ret_request->url, sizeof ret_request->url, buf_text(&url)));
-  ret_request->body = body;
-  ok = true;
+  *ret_request = (struct graph_request){method, url, body};
+  return true;
 out:
   buf_release(&url);
-  if (!ok)
-    buf_release(&body);
-  return ok;
+  buf_release(&body);
+  return false;
 }
 
 void graph_encode_token(
     const struct graph_endpoint *endpoint, const struct wiped *secret, struct graph_request *ret_request)
 {
   ret_request->method = "POST";
-  snprintf(
-      ret_request->url, sizeof ret_request->url, "%s/%s/oauth2/v2.0/token", endpoint->authority, endpoint->tenant_id);
+  buf_init(&ret_request->url, GRAPH_URL_MAX);
+  buf_addf(&ret_request->url, "%s/%s/oauth2/v2.0/token", endpoint->authority, endpoint->tenant_id);
   struct buf *body = &ret_request->body;
   buf_init(body, GRAPH_REQUEST_MAX);
   buf_add_str(body, "grant_type=client_credentials&client_id=");
@@ -232,5 +229,6 @@ void graph_encode_token(
 
 void graph_request_release(struct graph_request *request)
 {
+  buf_release(&request->url);
   buf_release(&request->body);
 }

@@ -13,6 +13,8 @@
 struct json;
 
 enum { GRAPH_ID_SIZE = 37, GRAPH_NAME_SIZE = 321, GRAPH_REQUEST_MAX = 32 * 1024 };
+/* A base URL of 2 KiB and a name of 320 bytes, each at most %27%27. */
+enum { GRAPH_URL_MAX = 5 * 1024 };
 /* Of facts 1.7 and 3.3. */
 enum { GRAPH_PRESENCES_MAX = 650, GRAPH_BATCH_MAX = 20 };
 
@@ -48,8 +50,8 @@ struct graph_endpoint {
 
 struct graph_request {
   const char *method;
-  char url[5 * 1024]; /* a base URL of 2 KiB and a name of 320 bytes, each at most %27%27 */
-  struct buf body;    /* graph_request_release(); for a token request it holds the secret */
+  struct buf url;  /* GRAPH_URL_MAX at most */
+  struct buf body; /* of a token request: it holds the secret */
 };
 
 /* What the transport brought back; texts borrowed. */

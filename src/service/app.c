@@ -156,20 +156,11 @@ void app_retire(struct app *app)
   app_release(app);
 }
 
-static void new_guid(const struct service *service, char to[40])
+static void new_guid(const struct service *service, char to[STR_GUID_SIZE])
 {
   unsigned char b[16];
   service->setup.ports.random(service->setup.ports.context, b, sizeof b);
-  b[6] = (unsigned char)((b[6] & 0x0F) | 0x40); /* version 4, RFC 9562 */
-  b[8] = (unsigned char)((b[8] & 0x3F) | 0x80);
-  char *next = to;
-  for (size_t i = 0; i < sizeof b; i++) {
-    if (i == 4 || i == 6 || i == 8 || i == 10)
-      *next++ = '-';
-    *next++ = "0123456789abcdef"[b[i] >> 4];
-    *next++ = "0123456789abcdef"[b[i] & 15];
-  }
-  *next = '\0';
+  str_guid(b, to);
 }
 
 /* ---- token */
@@ -221,7 +212,7 @@ static void renew_token(struct app *app, int64_t now)
   if (has_token(app, now) && now < app->token.refresh_ms)
     return;
   struct graph_request request;
-  char guid[40];
+  char guid[STR_GUID_SIZE];
   new_guid(app->service, guid);
   graph_encode_token(&app->endpoint, app->secret, &request);
   app->requests[GRAPH_TOKEN]++;
@@ -461,10 +452,9 @@ static void pack(struct app *app, struct parcel *parcel, size_t most, struct gra
   while (parcel->count < most && !list_empty(&app->outgoing)) {
     struct request *request = LIST_ENTRY(list_first(&app->outgoing), struct request, link);
     struct err err = ERR_INIT;
-    struct graph_request *encoded = must_alloc(sizeof *encoded); /* too large for the stack of a deep call */
+    struct graph_request encoded;
     app->outgoing_count--;
-    if (!graph_encode(&app->endpoint, &request->operation, encoded, &err)) {
-      free(encoded);
+    if (!graph_encode(&app->endpoint, &request->operation, &encoded, &err)) {
       refuse(app, request, &err);
       continue;
     }
@@ -473,13 +463,12 @@ static void pack(struct app *app, struct parcel *parcel, size_t most, struct gra
     list_remove(&request->link);
     list_add_tail(&parcel->requests, &request->link);
     parcel->count++;
-    if (most > 1)
-      graph_batch_add(&batch, &app->endpoint, encoded);
-    else
-      *ret_request = *encoded;
-    if (most > 1)
-      graph_request_release(encoded);
-    free(encoded);
+    if (most == 1) {
+      *ret_request = encoded;
+      continue;
+    }
+    graph_batch_add(&batch, &app->endpoint, &encoded);
+    graph_request_release(&encoded);
   }
   if (most > 1)
     graph_batch_end(&batch, &app->endpoint, ret_request);
@@ -492,7 +481,7 @@ static void send_parcel(struct app *app, size_t most)
   const struct ports *ports = &app->service->setup.ports;
   struct parcel *parcel = must_alloc(sizeof *parcel);
   struct graph_request request = {0};
-  char client_request_id[40];
+  char client_request_id[STR_GUID_SIZE];
   parcel->app = app;
   parcel->is_batch = most > 1;
   list_init(&parcel->requests);

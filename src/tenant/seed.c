@@ -18,11 +18,19 @@ double seed_unit(struct seed *seed)
   return (double)(seed_next(seed) >> 11) * 0x1.0p-53;
 }
 
+void seed_next_guid(struct seed *seed, char to[SEED_GUID_SIZE])
+{
+  unsigned char bytes[16];
+  for (size_t half = 0; half < 16; half += 8) {
+    uint64_t number = seed_next(seed);
+    for (size_t i = 0; i < 8; i++)
+      bytes[half + i] = (unsigned char)(number >> (56 - 8 * i));
+  }
+  str_guid(bytes, to);
+}
+
 void seed_guid(uint64_t seed, const char *name, char to[SEED_GUID_SIZE])
 {
   struct seed own = {str_hash(name, strlen(name), seed)};
-  uint64_t high = seed_next(&own), low = seed_next(&own);
-  snprintf(
-      to, SEED_GUID_SIZE, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(high >> 32), (unsigned)(high >> 16) & 0xffff,
-      (unsigned)high & 0xfff, ((unsigned)(low >> 48) & 0x3fff) | 0x8000, (unsigned long long)low & 0xffffffffffff);
+  seed_next_guid(&own, to);
 }

@@ -117,7 +117,7 @@ static void *port_send(
     const char *client_request_id UNUSED, bool fresh UNUSED, service_on_reply *on_reply, void *reply_context)
 {
   struct exchange *exchange = must_alloc(sizeof *exchange);
-  const char *path = strchr(request->url + strlen("https://"), '/'), *query = strchr(path, '?');
+  const char *path = strchr(buf_text(&request->url) + strlen("https://"), '/'), *query = strchr(path, '?');
   exchange->path = must_strdup(path);
   exchange->query = must_strdup(query == NULL ? "" : query + 1);
   if (query != NULL)
@@ -128,11 +128,10 @@ static void *port_send(
   exchange->on_reply = on_reply;
   exchange->context = reply_context;
   if (bearer != NULL) {
-    struct buf text;
-    buf_init(&text, 8192);
-    buf_addf(&text, "Bearer %s", wiped_text(bearer));
-    exchange->authorization = must_strdup(buf_text(&text));
-    buf_release(&text);
+    static const char scheme[] = "Bearer ";
+    exchange->authorization = must_alloc(sizeof scheme + bearer->length);
+    memcpy(exchange->authorization, scheme, sizeof scheme - 1);
+    memcpy(exchange->authorization + sizeof scheme - 1, wiped_text(bearer), bearer->length + 1);
   }
   list_add_tail(&bench.exchanges, &exchange->link);
   heap_put(&bench.network, &exchange->due, bench.now + LATENCY_MS);
@@ -289,6 +288,7 @@ static void work(struct worker *worker)
   int number = (int)(worker - bench.crew), next = READY;
   double stay_ms = 5.5 * CLOCK_MINUTE;
   if (bench.now >= worker->shift_ends_ms) {
+    heap_remove(&bench.workers, &worker->due);
     say(number, OFF);
     return;
   }
@@ -339,7 +339,6 @@ static void pass(int64_t until)
         arrive(exchange);
     }
     for (struct heap_node *node; (node = heap_first(&bench.workers)) != NULL && node->at_ms <= bench.now;) {
-      heap_remove(&bench.workers, node);
       work(LIST_ENTRY(node, struct worker, due));
       concerned = true;
     }

@@ -176,7 +176,7 @@ static void *port_send(
 {
   struct sim *sim = context;
   struct exchange *exchange = must_alloc(sizeof *exchange);
-  split(exchange, sim, request->url);
+  split(exchange, sim, buf_text(&request->url));
   must(str_copy(exchange->method, sizeof exchange->method, request->method));
   must(str_copy(exchange->client_request_id, sizeof exchange->client_request_id, client_request_id));
   exchange->body = must_strdup(buf_text(&request->body));

@@ -64,13 +64,13 @@ static void *crowd_send(
     void *context UNUSED, const struct graph_request *request, const struct wiped *bearer,
     const char *client_request_id UNUSED, bool fresh UNUSED, service_on_reply *on_reply, void *reply_context)
 {
-  const char *user = strstr(request->url, "/users/agent.");
+  const char *user = strstr(buf_text(&request->url), "/users/agent.");
   int64_t number = -2;
   if (user != NULL) {
     char digits[7];
     str_cut(digits, sizeof digits, user + strlen("/users/agent."));
     if (!str_parse_int(digits, 0, 999999, &number))
-      crowd_end(request->url, NULL);
+      crowd_end(buf_text(&request->url), NULL);
   }
   if (crowd.count == crowd.room && crowd.first > crowd.room / 2) { /* those before it have come */
     crowd.count -= crowd.first;

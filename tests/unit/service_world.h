@@ -73,7 +73,7 @@ static void describe(struct exchange *exchange, const struct graph_request *requ
   struct values values = {0};
   struct value *body = NULL;
   struct err err = ERR_INIT;
-  const char *path = strstr(request->url, "/v1.0");
+  const char *path = strstr(buf_text(&request->url), "/v1.0");
   char extra[256] = "";
   if (path != NULL && request->body.length > 0 &&
       json_parse(world.json, buf_text(&request->body), request->body.length, &values, &body, &err)) {
@@ -100,7 +100,7 @@ static void *port_send(
   struct exchange *exchange = &world.exchanges[world.sent++];
   *exchange = (struct exchange){.on_reply = on_reply, .context = reply_context, .open = true};
   snprintf(exchange->bearer, sizeof exchange->bearer, "%s", bearer == NULL ? "" : wiped_text(bearer));
-  str_cut(exchange->url, sizeof exchange->url, request->url);
+  str_cut(exchange->url, sizeof exchange->url, buf_text(&request->url));
   describe(exchange, request);
   return exchange;
 }

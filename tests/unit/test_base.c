@@ -151,6 +151,16 @@ static void guids_are_known_by_their_shape(void **state)
     assert_false(str_is_guid(rows[i]));
 }
 
+static void a_guid_says_its_version(void **state)
+{
+  (void)state;
+  static const unsigned char bytes[16] = {
+      0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0xf6, 0x77, 0xff, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0x0f};
+  char text[STR_GUID_SIZE];
+  str_guid(bytes, text);
+  assert_string_equal(text, "00112233-4455-4677-bf99-aabbccddee0f");
+}
+
 static void the_nearest_word_is_proposed(void **state)
 {
   (void)state;
@@ -488,6 +498,7 @@ int main(void)
       cmocka_unit_test(comparisons_ignore_ascii_case_only),
       cmocka_unit_test(utf8_is_told_from_other_bytes),
       cmocka_unit_test(guids_are_known_by_their_shape),
+      cmocka_unit_test(a_guid_says_its_version),
       cmocka_unit_test(the_nearest_word_is_proposed),
       cmocka_unit_test(integers_are_whole_and_in_range),
       cmocka_unit_test(hashes_are_those_of_fnv1a),

@@ -101,7 +101,7 @@ static void test_encode(void **state UNUSED)
     char url[1024];
     snprintf(url, sizeof url, "https://graph.example/v1.0%s", encodings[i].path);
     assert_string_equal(request.method, encodings[i].method);
-    assert_string_equal(request.url, url);
+    assert_string_equal(buf_text(&request.url), url);
     assert_string_equal(buf_text(&request.body), encodings[i].body);
     graph_request_release(&request);
   }
@@ -113,7 +113,8 @@ static void test_encode_token(void **state UNUSED)
   struct graph_request request;
   wiped_set(&secret, "a+b/c%d&e=\u00e9~", strlen("a+b/c%d&e=\u00e9~"));
   graph_encode_token(&endpoint, &secret, &request);
-  assert_string_equal(request.url, "https://login.example/aaaaaaaa-0000-0000-0000-000000000001/oauth2/v2.0/token");
+  assert_string_equal(
+      buf_text(&request.url), "https://login.example/aaaaaaaa-0000-0000-0000-000000000001/oauth2/v2.0/token");
   assert_string_equal(
       buf_text(&request.body),
       "grant_type=client_credentials&client_id=bbbbbbbb-0000-0000-0000-000000000002"
