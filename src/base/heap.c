@@ -1,7 +1,10 @@
 #include "base/heap.h"
 #include "base/must.h"
 
-enum { ROOM_FIRST = 64 };
+enum {
+  ROOM_FIRST = 64,
+  ARITY = 4, /* half as deep as a binary one, and a node's children are looked at side by side */
+};
 
 static void set(struct heap *heap, size_t place, struct heap_node *node)
 {
@@ -12,9 +15,12 @@ static void set(struct heap *heap, size_t place, struct heap_node *node)
 static void rise(struct heap *heap, struct heap_node *node)
 {
   size_t place = node->place;
-  while (place > 1 && heap->nodes[place / 2 - 1]->at_ms > node->at_ms) {
-    set(heap, place, heap->nodes[place / 2 - 1]);
-    place /= 2;
+  while (place > 1) {
+    size_t parent = (place - 2) / ARITY + 1;
+    if (heap->nodes[parent - 1]->at_ms <= node->at_ms)
+      break;
+    set(heap, place, heap->nodes[parent - 1]);
+    place = parent;
   }
   set(heap, place, node);
 }
@@ -23,15 +29,17 @@ static void sink(struct heap *heap, struct heap_node *node)
 {
   size_t place = node->place;
   for (;;) {
-    size_t child = place * 2;
-    if (child > heap->count)
+    size_t first = (place - 1) * ARITY + 2, least = place;
+    int64_t least_ms = node->at_ms;
+    for (size_t child = first; child < first + ARITY && child <= heap->count; child++)
+      if (heap->nodes[child - 1]->at_ms < least_ms) {
+        least = child;
+        least_ms = heap->nodes[child - 1]->at_ms;
+      }
+    if (least == place)
       break;
-    if (child < heap->count && heap->nodes[child]->at_ms < heap->nodes[child - 1]->at_ms)
-      child++;
-    if (heap->nodes[child - 1]->at_ms >= node->at_ms)
-      break;
-    set(heap, place, heap->nodes[child - 1]);
-    place = child;
+    set(heap, place, heap->nodes[least - 1]);
+    place = least;
   }
   set(heap, place, node);
 }

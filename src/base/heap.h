@@ -1,4 +1,4 @@
-/* Intrusive binary min-heap over an instant: the node is a member of the struct that waits. Every change is O(log n).
+/* Intrusive min-heap over an instant: the node is a member of the struct that waits. Every change is O(log n).
  */
 #ifndef BASE_HEAP_H
 #define BASE_HEAP_H

@@ -11,6 +11,15 @@ enum { SLOW_MS = 2000 };
 
 void visit_printable(char *to, size_t room, const char *from)
 {
+  size_t plain = 0; /* nearly always all of it */
+  while (plain < room - 1 && from[plain] >= 0x20 && from[plain] < 0x7f) {
+    to[plain] = from[plain];
+    plain++;
+  }
+  if (from[plain] == '\0') {
+    to[plain] = '\0';
+    return;
+  }
   str_cut(to, room, from);
   bool utf8 = str_is_utf8(from, strlen(from));
   for (char *c = to; *c != '\0'; c++)
@@ -22,9 +31,7 @@ void visit_init(struct visit *visit, const struct tenant_call *call, int64_t now
 {
   *visit = (struct visit){.call = call, .now = now, .operation = "", .fault = ""};
   buf_init(&visit->body, VISIT_ANSWER_MAX);
-  char number[32];
-  snprintf(number, sizeof number, "%llu", (unsigned long long)seed_next(noise));
-  seed_guid(0, number, visit->request_id);
+  seed_next_guid(noise, visit->request_id);
   const char *client_id = call->client_request_id;
   visit_printable(visit->client_request_id, sizeof visit->client_request_id, client_id == NULL ? "" : client_id);
 }
