@@ -352,6 +352,15 @@ void confirmed_shift(struct confirmed *confirmed, int64_t by_ms)
   shift(&confirmed->preferred, by_ms);
 }
 
+void agent_doubt(struct agent *agent)
+{
+  struct confirmed *c = &agent->confirmed;
+  c->session.unsure = c->session.unsure || c->session.presence != PRESENCE_NONE;
+  c->preferred.unsure = c->preferred.unsure || c->preferred.presence != PRESENCE_NONE;
+  c->message.unsure = c->message.unsure || c->message.hash != 0;
+  agent->resync = false;
+}
+
 bool agent_shows_anything(const struct agent *agent, int64_t now)
 {
   const struct confirmed *c = &agent->confirmed;

@@ -149,6 +149,7 @@ struct agent {
   bool row_dirty : 1;       /* the store's: not only what belongs to it is to be written */
   bool stored : 1;          /* likewise: it has a row */
   bool ran_out : 1;         /* its session has, and that was noticed; see lapse_notice() */
+  bool resync : 1;          /* was asked for while a request was under way: see agent_doubt() */
   bool loses_account : 1;   /* a change of the accounts is under way: nothing is shown, see service_hand_over() */
 };
 
@@ -208,6 +209,8 @@ struct contribution *agent_contribution(const struct agent *agent, const char *u
 struct desired agent_desired(const struct agent *agent, int64_t now);
 /* The clock was set: how long Graph keeps a session or a preferred presence does not depend on our clock. */
 void confirmed_shift(struct confirmed *confirmed, int64_t by_ms);
+/* What is confirmed is to be sent again. */
+void agent_doubt(struct agent *agent);
 /* Does Graph still have anything of ours, for all we know? */
 bool agent_shows_anything(const struct agent *agent, int64_t now);
 /* When the last of it ends by itself, at the latest. */

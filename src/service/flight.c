@@ -145,6 +145,15 @@ static void react(
   }
 }
 
+/* Before what was answered is taken to heart: that is not in doubt. */
+static void land(struct service *service, struct agent *agent)
+{
+  sched_move(&service->sched, agent, PHASE_IDLE, CLOCK_NEVER);
+  if (agent->resync)
+    agent_doubt(agent);
+  store_touch(service->setup.store, agent);
+}
+
 /* Settles the agent after an answer; since_ms: since when it has not shown all it should, 0 if it has. */
 static void settle(struct service *service, struct agent *agent, int64_t since_ms, int64_t now)
 {
@@ -169,8 +178,7 @@ static void on_done(void *context, const struct outcome *outcome, const struct g
         watcher->context, agent_label(agent), operation_of(flight->plan.step), flight->plan.presence, outcome);
   if (reactions[outcome->kind].untouched || (outcome->kind == OUTCOME_TRY_LATER && outcome->status == 0))
     agent->confirmed = flight->before;
-  store_touch(service->setup.store, agent);
-  sched_move(&service->sched, agent, PHASE_IDLE, CLOCK_NEVER);
+  land(service, agent);
   int64_t since_ms = flight->plan.refresh && !agent->ran_out ? 0 : agent->differs_since_ms;
   react(service, agent, flight, outcome, now);
   if (flight->plan.refresh && agent->confirmed.session.unsure)
@@ -231,7 +239,7 @@ static void on_read(void *context, const struct outcome *outcome, const struct g
     struct agent *agent = reading->readers[i].agent;
     if (agent == NULL)
       continue;
-    sched_move(&service->sched, agent, PHASE_IDLE, CLOCK_NEVER);
+    land(service, agent);
     take_reading(service, &reading->readers[i], outcome, applied, now);
     settle(service, agent, agent->differs_since_ms, now);
   }

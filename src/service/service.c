@@ -303,10 +303,7 @@ bool service_turn(struct service *service, struct err *err)
 
 static void resync(struct service *service, struct agent *agent, int64_t now)
 {
-  struct confirmed *c = &agent->confirmed;
-  c->session.unsure = c->session.unsure || c->session.presence != PRESENCE_NONE;
-  c->preferred.unsure = c->preferred.unsure || c->preferred.presence != PRESENCE_NONE;
-  c->message.unsure = c->message.unsure || c->message.hash != 0;
+  agent_doubt(agent);
   retry_at_once(agent);
   pipeline_free_parked(service, agent);
   if (*agent->id == '\0' && agent->account != AGENT_NO_ACCOUNT)
@@ -328,7 +325,9 @@ bool service_resync(struct service *service, const char *name, size_t *ret_count
     if (!wanted)
       continue;
     count++;
-    if (agent->phase != PHASE_IN_FLIGHT) /* else it is being sent already */
+    if (agent->phase == PHASE_IN_FLIGHT) /* one thing is being sent already; the others wait for its answer */
+      agent->resync = true;
+    else
       resync(service, agent, now);
   }
   *ret_count = count;

@@ -146,6 +146,22 @@ static void test_resync_keeps_doubt(void **s UNUSED)
   answer("POST /users/" ID_A "/presence/clearPresence", 200);
 }
 
+static void test_resync_while_one_is_under_way(void **s UNUSED)
+{
+  size_t count;
+  state("a@c.com", "NotReady", "NOTE");
+  answer_token();
+  answer_user("GET /users/a%40c.com", ID_A);
+  answer("POST /users/" ID_A "/presence/setPresence Away Away PT1H", 200);
+  answer("POST /users/" ID_A "/presence/setUserPreferredPresence Busy Busy PT1H", 200);
+  assert_true(service_resync(world.service, "a@c.com", &count));
+  turn();
+  answer("POST /users/" ID_A "/presence/setStatusMessage   back soon", 200); /* this one is as new as can be */
+  answer("POST /users/" ID_A "/presence/setPresence Away Away PT1H", 200);
+  answer("POST /users/" ID_A "/presence/setUserPreferredPresence Busy Busy PT1H", 200);
+  expect_nothing();
+}
+
 static void test_lost_answer_to_a_refresh(void **s UNUSED)
 {
   state("a@c.com", "Talking", "");
@@ -334,6 +350,7 @@ int main(void)
       TEST(test_names_swapped),
       TEST(test_renamed),
       TEST(test_resync_keeps_doubt),
+      TEST(test_resync_while_one_is_under_way),
       TEST(test_lost_answer_to_a_refresh),
       TEST(test_one_user_is_always_unauthorized),
       TEST(test_nobody_starves),
