@@ -136,6 +136,16 @@ static bool same_stand(const struct stand *a, const struct stand *b)
   return a->answer == b->answer && a->from_ms == b->from_ms;
 }
 
+/* The same to colleagues, whatever rule says it. */
+static bool shows_the_same(const struct stand *a, const struct stand *b)
+{
+  const struct answer *one = a->answer, *other = b->answer;
+  return a->from_ms == b->from_ms && one->kind == other->kind && one->session == other->session &&
+         one->preferred == other->preferred && one->hold_ms == other->hold_ms &&
+         one->after.session == other->after.session && one->after.preferred == other->after.preferred &&
+         one->after.hold_ms == other->after.hold_ms && strcmp(one->message, other->message) == 0;
+}
+
 /* True: it was another one before. */
 static bool replace_stand(struct stand *stand, struct stand with)
 {
@@ -155,7 +165,8 @@ bool contribution_apply(struct contribution *contribution, const struct decision
   int64_t pending_ms = CLOCK_NEVER;
   if (decision->kind != DECISION_KEEP) {
     struct stand new = {answer_shared(decision), contribution->since_ms};
-    if (decision->delay_ms > 0 && due_ms > now) {
+    /* Where the clock was set back, a delay that is over does not begin again. */
+    if (decision->delay_ms > 0 && due_ms > now && !shows_the_same(&contribution->stand, &new)) {
       pending = new;
       pending_ms = due_ms;
     } else {

@@ -179,7 +179,8 @@ void contribution_free(struct contribution *contribution); /* NULL is fine */
 /* Takes an event's words over; `since` moves when state or reason change. */
 void contribution_record(struct contribution *contribution, const char *state, const char *reason, int64_t at_ms);
 /* Takes a decision over. `keep` leaves what stands alone, with its old end; a `delay` that is not over at `now` makes
- * it wait; what waited before is dropped either way. True: something of the contribution has changed. */
+ * it wait, unless the same stands already; what waited before is dropped either way. True: something of the
+ * contribution has changed. */
 bool contribution_apply(struct contribution *contribution, const struct decision *decision, int64_t now);
 /* Lets a decision stand whose delay is over. True: it did. */
 bool contribution_ripen(struct contribution *contribution, int64_t now);

@@ -68,6 +68,13 @@ static void ripen(struct voice *voice, int64_t wall_ms)
   voice->pending_ms = 0;
 }
 
+static bool same_seen(const struct stand_seen *a, const struct stand_seen *b)
+{
+  return a->kind == b->kind && a->session == b->session && a->preferred == b->preferred && a->from_ms == b->from_ms &&
+         a->hold_ms == b->hold_ms && a->after.session == b->after.session && a->after.preferred == b->after.preferred &&
+         a->after.hold_ms == b->after.hold_ms && strcmp(a->message, b->message) == 0;
+}
+
 void oracle_pass(struct sim *sim)
 {
   for (size_t name = 0; name < SIM_NAMES; name++) {
@@ -98,7 +105,9 @@ static void decide(struct sim *sim, size_t name, size_t ucc, int64_t moment_ms)
   if (decision.kind == DECISION_KEEP)
     return;
   struct stand_seen stand = stand_of(&decision, voice->since_ms);
-  if (decision.delay_ms > 0 && voice->since_ms + decision.delay_ms > sim_wall_now(sim)) {
+  /* A delay that is over does not begin again because the clock was set back. */
+  if (decision.delay_ms > 0 && voice->since_ms + decision.delay_ms > sim_wall_now(sim) &&
+      !same_seen(&voice->stand, &stand)) {
     voice->pending = stand;
     voice->pending_ms = voice->since_ms + decision.delay_ms;
   } else {

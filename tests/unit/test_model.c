@@ -437,12 +437,18 @@ static void a_contribution_tells_whether_it_changed(void **state)
   assert_true(contribution_apply(contribution, &decision, 12));
   assert_false(contribution_apply(contribution, &decision, 12));
   decision.delay_ms = 20;
+  decision.hold_ms = 200;
   str_cut(decision.rule, sizeof decision.rule, "states.Ready");
   assert_true(contribution_apply(contribution, &decision, 13));
   assert_false(contribution_apply(contribution, &decision, 14)); /* it waits as it did */
   assert_string_equal(answer_rule(contribution->stand.answer), "");
   assert_true(contribution_apply(contribution, &decision, 30)); /* its delay is over */
   assert_string_equal(answer_rule(contribution->stand.answer), "states.Ready");
+  assert_true(contribution->pending_ms == CLOCK_NEVER);
+  assert_false(contribution_apply(contribution, &decision, 20)); /* the clock was set back: it is over all the same */
+  decision.generation = 3;
+  assert_true(contribution_apply(contribution, &decision, 20));
+  assert_int_equal(contribution->stand.answer->generation, 3);
   assert_true(contribution->pending_ms == CLOCK_NEVER);
   decision.kind = DECISION_KEEP;
   assert_false(contribution_apply(contribution, &decision, 31));
