@@ -35,7 +35,8 @@ struct exchange {
   struct heap_node due;
   struct list_node link;
   char method[8];
-  char *path, *query, *body, *authorization;
+  char *path, *query, *body;
+  struct buf authorization; /* empty: none */
   size_t length;
   service_on_reply *on_reply;
   void *context;
@@ -66,7 +67,7 @@ static struct bench {
   struct seed seed;
   int64_t now, wake_at;
   struct heap network, workers;
-  struct list_node exchanges;
+  struct list_node exchanges, spare; /* those that are over are used again: they are large */
   struct worker *crew;
   int agents;
   bool down; /* an outage: nothing gets through */
@@ -108,15 +109,28 @@ static void exchange_free(struct exchange *exchange)
   free(exchange->path);
   free(exchange->query);
   free(exchange->body);
-  free(exchange->authorization);
-  free(exchange);
+  buf_clear(&exchange->authorization);
+  list_add_tail(&bench.spare, &exchange->link);
+}
+
+static struct exchange *exchange_new(void)
+{
+  if (!list_empty(&bench.spare)) {
+    struct exchange *exchange = LIST_ENTRY(list_first(&bench.spare), struct exchange, link);
+    list_remove(&exchange->link);
+    exchange->there = exchange->served = false;
+    return exchange;
+  }
+  struct exchange *exchange = must_alloc(sizeof *exchange);
+  buf_init(&exchange->authorization, 8192);
+  return exchange;
 }
 
 static void *port_send(
     void *context UNUSED, const struct graph_request *request, const struct wiped *bearer,
     const char *client_request_id UNUSED, bool fresh UNUSED, service_on_reply *on_reply, void *reply_context)
 {
-  struct exchange *exchange = must_alloc(sizeof *exchange);
+  struct exchange *exchange = exchange_new();
   const char *path = strchr(buf_text(&request->url) + strlen("https://"), '/'), *query = strchr(path, '?');
   exchange->path = must_strdup(path);
   exchange->query = must_strdup(query == NULL ? "" : query + 1);
@@ -128,10 +142,8 @@ static void *port_send(
   exchange->on_reply = on_reply;
   exchange->context = reply_context;
   if (bearer != NULL) {
-    static const char scheme[] = "Bearer ";
-    exchange->authorization = must_alloc(sizeof scheme + bearer->length);
-    memcpy(exchange->authorization, scheme, sizeof scheme - 1);
-    memcpy(exchange->authorization + sizeof scheme - 1, wiped_text(bearer), bearer->length + 1);
+    buf_add_str(&exchange->authorization, "Bearer ");
+    buf_add(&exchange->authorization, wiped_text(bearer), bearer->length);
   }
   list_add_tail(&bench.exchanges, &exchange->link);
   heap_put(&bench.network, &exchange->due, bench.now + LATENCY_MS);
@@ -172,14 +184,15 @@ static const char *header_of(const struct visit *visit, const char *name)
 
 static void arrive(struct exchange *exchange)
 {
+  bool is_token = exchange->authorization.length == 0;
   struct tenant_call call = {
       .method = exchange->method,
       .path = exchange->path,
       .query = exchange->query,
       .body = exchange->body,
       .body_length = exchange->length,
-      .authorization = exchange->authorization,
-      .content_type = exchange->authorization == NULL ? "application/x-www-form-urlencoded" : "application/json"};
+      .authorization = is_token ? NULL : buf_text(&exchange->authorization),
+      .content_type = is_token ? "application/x-www-form-urlencoded" : "application/json"};
   exchange->there = true;
   if (!bench.down) {
     tenant_serve(&bench.tenant, &call, bench.now, &exchange->visit);
@@ -370,6 +383,7 @@ static void begin(int agents, int requests_per_30s)
   bench.json = json_new(&err);
   bench.tenant_json = json_new(&err);
   list_init(&bench.exchanges);
+  list_init(&bench.spare);
   struct tenant_setup setup = {
       .token_life_s = 3599,
       .requests_per_30s = requests_per_30s,
@@ -419,6 +433,12 @@ static void end(void)
   store_close(bench.store);
   while (!list_empty(&bench.exchanges))
     exchange_free(LIST_ENTRY(list_first(&bench.exchanges), struct exchange, link));
+  while (!list_empty(&bench.spare)) {
+    struct exchange *exchange = LIST_ENTRY(list_first(&bench.spare), struct exchange, link);
+    list_remove(&exchange->link);
+    buf_release(&exchange->authorization);
+    free(exchange);
+  }
   ruleset_free(bench.ruleset);
   tenant_release(&bench.tenant);
   json_free(bench.json);
