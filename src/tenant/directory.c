@@ -11,16 +11,24 @@ static size_t bucket_of(const char *key)
   return str_hash(key, strlen(key), 0) % DIRECTORY_BUCKETS;
 }
 
+/* Of a UPN in any case. */
+static size_t upn_bucket(const char *upn)
+{
+  char key[PERSON_UPN_SIZE];
+  must(str_copy(key, sizeof key, upn));
+  return bucket_of(str_lower(key));
+}
+
 static void index_upn(struct directory *directory, struct person *person)
 {
-  struct person **bucket = &directory->by_upn[bucket_of(person->key)];
+  struct person **bucket = &directory->by_upn[upn_bucket(person->upn)];
   person->next_by_upn = *bucket;
   *bucket = person;
 }
 
 static void unindex_upn(struct directory *directory, struct person *person)
 {
-  struct person **link = &directory->by_upn[bucket_of(person->key)];
+  struct person **link = &directory->by_upn[upn_bucket(person->upn)];
   while (*link != person)
     link = &(*link)->next_by_upn;
   *link = person->next_by_upn;
@@ -32,13 +40,6 @@ static void unindex_id(struct directory *directory, struct person *person)
   while (*link != person)
     link = &(*link)->next_by_id;
   *link = person->next_by_id;
-}
-
-static void name_person(struct person *person, const char *upn)
-{
-  must(str_copy(person->upn, sizeof person->upn, upn));
-  must(str_copy(person->key, sizeof person->key, upn));
-  str_lower(person->key);
 }
 
 struct directory *directory_new(void)
@@ -61,7 +62,7 @@ struct person *directory_add(struct directory *directory, const char *upn, const
 {
   must(directory_by_upn(directory, upn) == NULL && directory_by_id(directory, id) == NULL);
   struct person *person = must_alloc(sizeof *person);
-  name_person(person, upn);
+  person->upn = must_strdup(upn);
   must(str_copy(person->id, sizeof person->id, id));
   str_lower(person->id);
   person->message_ends_ms = CLOCK_NEVER;
@@ -81,24 +82,25 @@ void directory_remove(struct directory *directory, struct person *person)
   list_remove(&person->node);
   directory->count--;
   free(person->message);
+  free(person->upn);
   free(person);
 }
 
 void directory_rename(struct directory *directory, struct person *person, const char *upn)
 {
   unindex_upn(directory, person);
-  name_person(person, upn);
+  char *renamed = must_strdup(upn); /* it may be a part of the old one */
+  free(person->upn);
+  person->upn = renamed;
   index_upn(directory, person);
 }
 
 struct person *directory_by_upn(struct directory *directory, const char *upn)
 {
-  char key[PERSON_UPN_SIZE];
-  if (!str_copy(key, sizeof key, upn))
+  if (strlen(upn) >= PERSON_UPN_SIZE)
     return NULL;
-  str_lower(key);
-  for (struct person *person = directory->by_upn[bucket_of(key)]; person != NULL; person = person->next_by_upn)
-    if (strcmp(person->key, key) == 0)
+  for (struct person *person = directory->by_upn[upn_bucket(upn)]; person != NULL; person = person->next_by_upn)
+    if (str_equal_fold(person->upn, upn))
       return person;
   return NULL;
 }

@@ -11,11 +11,10 @@ enum { PERSON_UPN_SIZE = 321, PERSON_ID_SIZE = 37 };
 struct person {
   struct list_node node;                   /* of directory->people */
   struct person *next_by_upn, *next_by_id; /* of the directory's indexes */
-  char upn[PERSON_UPN_SIZE];
-  char key[PERSON_UPN_SIZE]; /* the UPN with ASCII letters in lower case */
-  char id[PERSON_ID_SIZE];   /* lower case */
-  bool disabled;             /* may not sign in any more */
-  bool unlicensed;           /* the directory knows them, Teams does not */
+  char *upn;                               /* shorter than PERSON_UPN_SIZE */
+  char id[PERSON_ID_SIZE];                 /* lower case */
+  bool disabled;                           /* may not sign in any more */
+  bool unlicensed;                         /* the directory knows them, Teams does not */
   bool has_app, has_client;
   struct effective_session app;    /* the session of the one application we know */
   struct effective_session client; /* a simulated Teams client */
