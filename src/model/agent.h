@@ -64,12 +64,12 @@ struct contribution {
   struct stand pending;          /* its delay is not over */
   int64_t pending_ms;            /* when it is; CLOCK_NEVER: there is none */
   int64_t recheck_ms;            /* when a time condition changes, and it must be decided again; CLOCK_NEVER */
+  uint32_t row;                  /* the store's: the key of its row; 0: it has none */
   bool is_override : 1;          /* see AGENT_OVERRIDE */
   bool chosen : 1;               /* by the ruleset's own merge; with none of the agent's, the rank decides */
   bool silent : 1;               /* from before a long downtime: it does not count until its UCC sends an event */
-  bool dirty : 1;                /* the store's ... */
-  bool stored : 1;               /* ... there is a row of it ... */
-  bool pending_stored : 1;       /* ... and one of `pending` */
+  bool dirty : 1;                /* the store's */
+  bool pending_stored : 1;       /* likewise: there is a row of `pending` */
 };
 
 /* What Graph has of one slot, as far as we know. */

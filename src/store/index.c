@@ -198,20 +198,21 @@ struct contribution *store_contribution_new(struct store *store, struct agent *a
   return contribution;
 }
 
-static void delete_row(struct store *store, const struct contribution *contribution, const struct agent *from)
+static void delete_row(struct store *store, struct contribution *contribution)
 {
-  if (!store_begin(store))
+  if (contribution->row == 0 || !store_begin(store))
     return;
-  db_bind_int(store->statements[DELETE_CONTRIBUTION], 1, from->key);
-  db_bind_text(store->statements[DELETE_CONTRIBUTION], 2, contribution->ucc);
+  db_bind_int(store->statements[DELETE_CONTRIBUTION], 1, contribution->row);
   store_run(store, DELETE_CONTRIBUTION);
+  store->last_row -= store->last_row == contribution->row;
+  contribution->row = 0;
 }
 
 void store_contribution_move(
     struct store *store, struct contribution *contribution, struct agent *from, struct agent *to)
 {
-  delete_row(store, contribution, from);
-  contribution->stored = contribution->pending_stored = false;
+  delete_row(store, contribution);
+  contribution->pending_stored = false;
   agent_take(from, contribution);
   agent_add(to, contribution);
   store_touch_contribution(store, to, contribution);
@@ -219,7 +220,7 @@ void store_contribution_move(
 
 void store_contribution_remove(struct store *store, struct contribution *contribution, struct agent *from)
 {
-  delete_row(store, contribution, from);
+  delete_row(store, contribution);
   store->silent_count -= contribution->silent;
   agent_take(from, contribution);
   contribution_free(contribution);

@@ -47,7 +47,8 @@ struct store {
   struct agent **dirty; /* to be written with the next commit; NULL: gone meanwhile */
   size_t dirty_count, dirty_room;
   size_t agent_count;
-  int64_t last_key;
+  int64_t last_key;  /* of agents */
+  uint32_t last_row; /* of contributions */
   bool in_transaction;
   struct err failure; /* the first one; ERR_NONE while all is well */
   int64_t forget_ids_at_ms, forget_decisions_at_ms;

@@ -79,6 +79,26 @@ const char *const store_schema[] = {
     /* 7: how many of what was sent were not answered yet; of older rows nobody knows */
     "ALTER TABLE budgets ADD COLUMN under_way INTEGER NOT NULL DEFAULT 0;"
     "UPDATE budgets SET under_way = used;",
+    /* 8: contributions by a number: in a tree that is sorted by texts each step holds whole rows, so few of them */
+    "CREATE TABLE contributions_by_key(agent INTEGER NOT NULL REFERENCES agents(key) ON DELETE CASCADE,"
+    " ucc TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL, attributes TEXT NOT NULL,"
+    " at INTEGER NOT NULL, since INTEGER NOT NULL, recheck INTEGER NOT NULL, kind TEXT NOT NULL,"
+    " session TEXT NOT NULL, preferred TEXT NOT NULL, start INTEGER NOT NULL, hold INTEGER NOT NULL,"
+    " after_session TEXT NOT NULL, after_preferred TEXT NOT NULL, after_hold INTEGER NOT NULL, message TEXT NOT NULL,"
+    " rule TEXT NOT NULL, place TEXT NOT NULL, generation INTEGER NOT NULL, key INTEGER PRIMARY KEY);"
+    "INSERT INTO contributions_by_key SELECT *, NULL FROM contributions ORDER BY agent, ucc;"
+    "CREATE TABLE delays_kept AS SELECT * FROM delays;"
+    "DROP TABLE delays;"
+    "DROP TABLE contributions;"
+    "ALTER TABLE contributions_by_key RENAME TO contributions;"
+    "CREATE UNIQUE INDEX contributions_of_agent ON contributions(agent, ucc);"
+    "CREATE TABLE delays(agent INTEGER NOT NULL, ucc TEXT NOT NULL, due INTEGER NOT NULL, kind TEXT NOT NULL,"
+    " session TEXT NOT NULL, preferred TEXT NOT NULL, start INTEGER NOT NULL, hold INTEGER NOT NULL,"
+    " after_session TEXT NOT NULL, after_preferred TEXT NOT NULL, after_hold INTEGER NOT NULL, message TEXT NOT NULL,"
+    " rule TEXT NOT NULL, place TEXT NOT NULL, generation INTEGER NOT NULL, PRIMARY KEY(agent, ucc),"
+    " FOREIGN KEY(agent, ucc) REFERENCES contributions(agent, ucc) ON DELETE CASCADE) WITHOUT ROWID;"
+    "INSERT INTO delays SELECT * FROM delays_kept;"
+    "DROP TABLE delays_kept;",
     NULL};
 
 const char *const store_sql[STATEMENT_COUNT] = {
@@ -92,13 +112,13 @@ const char *const store_sql[STATEMENT_COUNT] = {
     [DELETE_AGENT] = "DELETE FROM agents WHERE key=?",
     [NEW_CONTRIBUTION] = "INSERT INTO contributions(name, state, reason, attributes, at, since, recheck, kind, session,"
                          " preferred, start, hold, after_session, after_preferred, after_hold, message, rule, place,"
-                         " generation, agent, ucc) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                         " generation, key, agent, ucc) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [PUT_CONTRIBUTION] = "UPDATE contributions SET name=?, state=?, reason=?, attributes=?, at=?, since=?, recheck=?,"
                          " kind=?, session=?, preferred=?, start=?, hold=?, after_session=?, after_preferred=?,"
-                         " after_hold=?, message=?, rule=?, place=?, generation=? WHERE agent=? AND ucc=?",
+                         " after_hold=?, message=?, rule=?, place=?, generation=? WHERE key=?",
     [PUT_DELAY] = "INSERT OR REPLACE INTO delays VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [DELETE_DELAY] = "DELETE FROM delays WHERE agent=? AND ucc=?",
-    [DELETE_CONTRIBUTION] = "DELETE FROM contributions WHERE agent=? AND ucc=?",
+    [DELETE_CONTRIBUTION] = "DELETE FROM contributions WHERE key=?",
     [PUT_NAME] = "INSERT OR REPLACE INTO names VALUES(?,?,?,?,?,?,?)",
     [DELETE_NAMES] = "DELETE FROM names WHERE agent=?",
     [GET_EVENT_ID] = "SELECT fingerprint FROM event_ids WHERE ucc=? AND id=? AND seen>?",
@@ -162,7 +182,8 @@ static void write_delay(struct store *store, const struct agent *agent, struct c
 
 static void write_contribution(struct store *store, const struct agent *agent, struct contribution *c)
 {
-  enum statement statement = c->stored ? PUT_CONTRIBUTION : NEW_CONTRIBUTION;
+  bool new = c->row == 0;
+  enum statement statement = new ? NEW_CONTRIBUTION : PUT_CONTRIBUTION;
   struct db_statement *put = store->statements[statement];
   db_bind_text(put, 1, c->name == NULL ? "" : c->name->text);
   db_bind_text(put, 2, c->state);
@@ -172,10 +193,14 @@ static void write_contribution(struct store *store, const struct agent *agent, s
   db_bind_int(put, 6, c->since_ms);
   db_bind_int(put, 7, c->recheck_ms);
   bind_stand(put, 8, &c->stand);
-  db_bind_int(put, 20, agent->key);
-  db_bind_text(put, 21, c->ucc);
+  if (new) {
+    must(store->last_row < UINT32_MAX); /* far more than memory holds; the last one is used again */
+    c->row = ++store->last_row;
+    db_bind_int(put, 21, agent->key);
+    db_bind_text(put, 22, c->ucc);
+  }
+  db_bind_int(put, 20, c->row);
   store_run(store, statement);
-  c->stored = true;
   write_delay(store, agent, c);
 }
 
@@ -351,6 +376,9 @@ static void read_stand(struct db_statement *row, int first, struct stand *stand)
 
 static bool read_contribution(struct store *store, struct agent *agent, struct db_statement *row)
 {
+  int64_t key = db_int(row, 21);
+  if (key <= 0)
+    return false;
   struct contribution *c = contribution_new(db_text(row, 1));
   const struct agent_name *name = store_name_find(store, agent->account, db_text(row, 2));
   c->name = name != NULL && name->agent == agent ? name : agent->names;
@@ -361,8 +389,8 @@ static bool read_contribution(struct store *store, struct agent *agent, struct d
   c->since_ms = db_int(row, 7);
   c->recheck_ms = db_int(row, 8);
   read_stand(row, 9, &c->stand);
-  c->silent = db_int(row, 21) != 0;
-  c->stored = true;
+  c->row = (uint32_t)key;
+  c->silent = db_int(row, 22) != 0;
   store->silent_count += c->silent;
   agent_add(agent, c);
   return true;
@@ -410,13 +438,28 @@ static bool read_agents(struct store *store, struct loaded *loaded, struct err *
   return ok ? row == DB_DONE : db_damaged(store->db, err);
 }
 
+/* Also of those that are not loaded. */
+static bool read_last_row(struct store *store, struct err *err)
+{
+  struct db_statement *select = db_prepare(store->db, "SELECT coalesce(max(key), 0) FROM contributions", err);
+  if (select == NULL)
+    return false;
+  enum db_row row = db_step(select, err);
+  int64_t last = row == DB_ROW ? db_int(select, 0) : 0;
+  db_statement_free(select);
+  if (last >= UINT32_MAX)
+    return db_damaged(store->db, err);
+  store->last_row = last > 0 ? (uint32_t)last : 0;
+  return row == DB_ROW;
+}
+
 bool store_load_rows(struct store *store, const bool *known, struct err *err)
 {
   struct loaded loaded = {.known = known};
-  bool ok = read_agents(store, &loaded, err) &&
+  bool ok = read_agents(store, &loaded, err) && read_last_row(store, err) &&
             read_table(store, &loaded, "SELECT * FROM names ORDER BY account, name", 2, read_name, err) &&
             read_table(
-                store, &loaded, "SELECT *, ucc IN (SELECT ucc FROM silent) FROM contributions ORDER BY agent, ucc", 0,
+                store, &loaded, "SELECT *, ucc IN (SELECT ucc FROM silent) FROM contributions ORDER BY key", 0,
                 read_contribution, err) &&
             read_table(store, &loaded, "SELECT * FROM delays ORDER BY agent, ucc", 0, read_delay, err);
   free(loaded.agents);

@@ -483,7 +483,8 @@ static void test_damaged_rows(void **state UNUSED)
       "DELETE FROM contributions", "DELETE FROM agents", "UPDATE names SET agent = 8",
       "UPDATE agents SET id = id || 'x'",
       "UPDATE agents SET account = 'elsewhere', id = id || 'x'", /* not loaded now, but later */
-      "UPDATE names SET name = printf('%.*c', 321, 'x')",
+      "UPDATE names SET name = printf('%.*c', 321, 'x')", "UPDATE contributions SET key = -1",
+      "UPDATE contributions SET key = 4294967295",
       /* a table that has lost its foreign key */
       "CREATE TABLE other AS SELECT * FROM delays; DROP TABLE delays; ALTER TABLE other RENAME TO delays;"
       "CREATE UNIQUE INDEX delays_key ON delays(agent, ucc); UPDATE delays SET ucc = 'b'"};
