@@ -208,6 +208,7 @@ static void forget_registration(struct service *service, struct agent *agent)
   agent->differs_since_ms = agent->read_ms = 0;
   agent->left_choice = AVAILABILITY_UNKNOWN;
   agent->reads_failed = 0;
+  agent->resync = false;
 }
 
 static void remove_agent(struct service *service, struct agent *agent)
@@ -272,6 +273,7 @@ static void unite(struct service *service, struct agent *agent, struct agent *in
     give_name(service, agent->names, into);
   identity_move_contributions(service, NULL, agent, into);
   struct confirmed confirmed = agent->confirmed;
+  bool resync = agent->resync;
   char id[AGENT_ID_SIZE];
   must(str_copy(id, sizeof id, agent->id));
   remove_agent(service, agent);
@@ -279,6 +281,8 @@ static void unite(struct service *service, struct agent *agent, struct agent *in
     return;
   store_agent_set_id(store, into, id);
   into->confirmed = confirmed;
+  if (resync)
+    agent_doubt(into);
 }
 
 /* `to`: an index of both configurations' accounts together. */

@@ -194,7 +194,7 @@ static void write_contribution(struct store *store, const struct agent *agent, s
   db_bind_int(put, 7, c->recheck_ms);
   bind_stand(put, 8, &c->stand);
   if (new) {
-    must(store->last_row < UINT32_MAX); /* far more than memory holds; the last one is used again */
+    must(store->last_row < UINT32_MAX - 1); /* far more than memory holds; the last one is used again */
     c->row = ++store->last_row;
     db_bind_int(put, 21, agent->key);
     db_bind_text(put, 22, c->ucc);
@@ -456,12 +456,13 @@ static bool read_last_row(struct store *store, struct err *err)
 bool store_load_rows(struct store *store, const bool *known, struct err *err)
 {
   struct loaded loaded = {.known = known};
-  bool ok = read_agents(store, &loaded, err) && read_last_row(store, err) &&
-            read_table(store, &loaded, "SELECT * FROM names ORDER BY account, name", 2, read_name, err) &&
-            read_table(
-                store, &loaded, "SELECT *, ucc IN (SELECT ucc FROM silent) FROM contributions ORDER BY key", 0,
-                read_contribution, err) &&
-            read_table(store, &loaded, "SELECT * FROM delays ORDER BY agent, ucc", 0, read_delay, err);
+  bool ok =
+      read_agents(store, &loaded, err) && read_last_row(store, err) &&
+      read_table(store, &loaded, "SELECT * FROM names ORDER BY account, name", 2, read_name, err) &&
+      read_table(
+          store, &loaded, "SELECT *, ucc COLLATE NOCASE IN (SELECT ucc FROM silent) FROM contributions ORDER BY key", 0,
+          read_contribution, err) &&
+      read_table(store, &loaded, "SELECT * FROM delays ORDER BY agent, ucc", 0, read_delay, err);
   free(loaded.agents);
   return ok;
 }

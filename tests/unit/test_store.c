@@ -216,6 +216,26 @@ static void test_moves(void **state UNUSED)
 }
 
 /* Whoever goes before the commit is not written with it, and the others are. */
+/* As a UCC is spelt makes no difference, in the file neither. */
+static void test_silent_in_any_case(void **state UNUSED)
+{
+  static const char *const spelt[] = {"Voice", "voice"}, *const names[] = {"a@contoso.com", "b@contoso.com"};
+  struct store *store = reopen(NULL, accounts, 2);
+  for (int i = 0; i < 2; i++) {
+    struct agent *agent = store_agent_new(store, 0);
+    (void)store_name_new(store, agent, names[i]);
+    contribution_record(store_contribution_new(store, agent, spelt[i]), "Ready", "", NOW);
+  }
+  store_silence_uccs(store);
+  for (int times = 0; times < 2; times++) {
+    store = reopen(store, accounts, 2);
+    for (int i = 0; i < 2; i++)
+      assert_int_equal(store_name_find(store, 0, names[i])->agent->contributions->silent, times == 0);
+    assert_int_equal(store_hear_ucc(store, "VOICE"), times == 0);
+  }
+  store_close(store);
+}
+
 static void test_gone_before_the_commit(void **state UNUSED)
 {
   struct store *store = reopen(NULL, accounts, 2);
@@ -597,6 +617,7 @@ int main(void)
       TEST(test_other_accounts_stay),
       TEST(test_accounts_change),
       TEST(test_moves),
+      TEST(test_silent_in_any_case),
       TEST(test_gone_before_the_commit),
       TEST(test_second_instance),
       TEST(test_bad_files),
