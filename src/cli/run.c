@@ -27,6 +27,7 @@ struct daemon {
   struct renewal *renewal;
   struct policies *policies;
   struct state_health state;
+  struct service_legacy legacy; /* of the engine that was there before the file failed */
   struct loop_timer *retry;
   int64_t retry_ms, recovered_steady_ms;
   struct control *control;
@@ -228,6 +229,8 @@ static void on_state_failure(struct daemon *daemon, const struct err *err)
       daemon->retry_ms = RETRY_MIN_MS;
   }
   daemon->state.failure = *err;
+  if (daemon->service != NULL)
+    service_legacy_take(&daemon->legacy, daemon->service);
   end_engine(daemon);
   source_take_back(daemon->source);
   struct control_parts parts = parts_of(daemon);
@@ -254,6 +257,7 @@ static void on_retry(void *context)
     on_state_failure(daemon, &err);
     return;
   }
+  service_legacy_write(&daemon->legacy, daemon->store);
   if (!start_engine(daemon, &err)) {
     cli_fail(&err);
     stop(daemon, EXIT_FAILED);
@@ -343,6 +347,7 @@ static void release(struct daemon *daemon)
   source_close(daemon->source);
   control_close(daemon->control);
   end_engine(daemon);
+  service_legacy_release(&daemon->legacy);
   store_close(daemon->store);
   loop_timer_free(daemon->retry);
   loop_timer_free(daemon->deadline);

@@ -65,6 +65,17 @@ struct service *service_new(const struct service_setup *setup);
 /* Cancels what is under way; presences stay as they are. NULL is fine. */
 void service_free(struct service *service);
 
+/* The pauses that Graph has asked for, and what it still counts of each app registration: the state file may be gone,
+ * and with it what it said of them, but Graph has not forgotten. Zeroed memory is none. */
+struct service_legacy {
+  size_t count;
+  struct legacy_app *apps;
+};
+void service_legacy_take(struct service_legacy *legacy, const struct service *service); /* in place of what there was */
+/* Before service_new(); durable with its first turn. */
+void service_legacy_write(const struct service_legacy *legacy, struct store *store);
+void service_legacy_release(struct service_legacy *legacy);
+
 /* Decides what was stored again by the present rules, with its old `since`, and sees what differs. Call once, first. */
 void service_start(struct service *service);
 

@@ -252,7 +252,8 @@ static UNUSED void first_ready(void)
   expect_nothing();
 }
 
-static UNUSED void restart(void)
+/* With a new file in place of what was lost, if it was. */
+static UNUSED void restart_with(const struct service_legacy *legacy, bool lost)
 {
   struct err err = ERR_INIT;
   static const char *ids[1];
@@ -260,9 +261,13 @@ static UNUSED void restart(void)
   service_free(world.service);
   store_close(world.store);
   world.sent = 0;
+  if (lost)
+    assert_int_equal(unlink(world.state), 0);
   world.store = store_open(world.state, ids, 1, &err);
   if (world.store == NULL)
     fail_msg("%s", err.text);
+  if (legacy != NULL)
+    service_legacy_write(legacy, world.store);
   struct service_setup setup = {
       .config = &world.config,
       .secrets = &world.secret,
@@ -273,6 +278,11 @@ static UNUSED void restart(void)
   world.service = service_new(&setup);
   service_start(world.service);
   turn();
+}
+
+static UNUSED void restart(void)
+{
+  restart_with(NULL, false);
 }
 
 static UNUSED bool is_parked(void)

@@ -250,6 +250,40 @@ static void test_budget_is_written_ahead(void **s UNUSED)
   expect_row(8, 0);
 }
 
+/* Graph counts on, and its pause holds, though the state file is gone. */
+static void test_a_lost_state_file(void **s UNUSED)
+{
+  struct service_legacy legacy = {0};
+  world.account.requests_per_30_seconds = 5;
+  restart();
+  agents_ready(1, 5, "Talking");
+  answer_token();
+  for (int i = 0; i < 4; i++)
+    reply_with(&world.exchanges[1 + i], 200, "", "");
+  service_legacy_take(&legacy, world.service);
+  restart_with(&legacy, true);
+  assert_int_equal(store_agent_count(world.store), 0);
+  answer_token();
+  compact();
+  agents_ready(6, 1, "Talking");
+  pass(30 * CLOCK_SECOND + 99);
+  expect_nothing();
+  pass(1);
+  reply_with(
+      expect("POST /users/00000006-0000-0000-0000-000000000000/presence/setPresence Busy InACall PT1H"), 429, "600",
+      "");
+  service_legacy_take(&legacy, world.service);
+  restart_with(&legacy, true);
+  answer_token();
+  compact();
+  agents_ready(6, 1, "Talking");
+  pass(10 * CLOCK_MINUTE);
+  expect_nothing();
+  pass(10 * CLOCK_SECOND);
+  assert_int_equal(world.sent, 1);
+  service_legacy_release(&legacy);
+}
+
 /* Neither the budget's window nor a Retry-After is over because somebody set the clock forward. */
 static size_t asides_answered;
 
@@ -637,6 +671,7 @@ int main(void)
       TEST(batch_unanswered),
       TEST(budget_survives_a_restart),
       TEST(answered_before_a_restart),
+      TEST(a_lost_state_file),
       TEST(under_way_at_a_restart),
       TEST(budget_is_written_ahead),
       TEST(asides_leave_half),
