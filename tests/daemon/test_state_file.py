@@ -234,6 +234,23 @@ def test_moved_away(sim, shown):
     assert view["events"]["accepted"] == 1 and (sim.folder / "state.db").exists()
 
 
+def test_moved_away_in_a_pause(sim, shown):
+    """Graph has not forgotten the pause that it asked for."""
+    sim.post("/sim/retry_after", {"after": "600s"})
+    sim.faults("throttle")
+    shown.send(TALKING)
+    shown.wait_for("Graph asks for a pause of 10m")
+    sim.faults()
+    until = status(sim)["accounts"][0]["closed_until"]
+    entries = len(sim.log()["entries"])
+    for path in sim.folder.glob("state.db*"):
+        path.unlink()
+    shown.send({**TALKING, "agent": "agent002@contoso.com"})
+    view = wait_until(lambda: (s := well(sim)) and s["events"]["accepted"] and s, "it is well")
+    assert view["accounts"][0]["closed_until"] == until
+    assert all(entry["operation"] == "token" for entry in sim.log()["entries"][entries:])
+
+
 def test_a_second_daemon_is_refused_meanwhile(sim, full, shown):
     full.touch()
     shown.send(TALKING)
