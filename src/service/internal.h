@@ -1,8 +1,8 @@
 /* What the files of this room share: service.c (the turn), pipeline.c (events and where an agent stands),
  * flight.c (its requests and their outcomes), identity.c (names and lookups), app.c (token, requests), learn.c (gate,
  * outages), accounts.c (a change of the accounts), status.c (views), tally.c (bounded counts by text), override.c and
- * change.c (overrides; a change of the rules), decisions.c (the decision log as values), figures.c and
- * lapse.c (what is measured). */
+ * change.c (overrides; a change of the rules), decisions.c (the decision log as values), legacy.c (what outlives a lost
+ * state file), figures.c and lapse.c (what is measured). */
 #ifndef SERVICE_INTERNAL_H
 #define SERVICE_INTERNAL_H
 
