@@ -23,8 +23,8 @@ bool str_ends_fold(const char *text, const char *suffix);
 bool str_is_utf8(const char *bytes, size_t length);
 /* 8-4-4-4-12 hexadecimal digits, either case. */
 bool str_is_guid(const char *text);
-/* The version 4 GUID (RFC 9562) that these bytes give, in lower case. */
 enum { STR_GUID_SIZE = 37 };
+/* The version 4 GUID (RFC 9562) that these bytes give, in lower case. */
 void str_guid(const unsigned char bytes[16], char to[STR_GUID_SIZE]);
 /* The candidate that `text` most probably meant, or NULL when none is near; for "did you mean". */
 const char *str_nearest(const char *text, const char *const *candidates, size_t count);

@@ -50,8 +50,8 @@ struct graph_endpoint {
 
 struct graph_request {
   const char *method;
-  struct buf url;  /* GRAPH_URL_MAX at most */
-  struct buf body; /* of a token request: it holds the secret */
+  struct buf url;  /* GRAPH_URL_MAX at most; both are released with graph_request_release() */
+  struct buf body; /* for a token request it holds the secret */
 };
 
 /* What the transport brought back; texts borrowed. */

@@ -61,7 +61,7 @@ struct parcel {
 
 enum { APP_KEY_SIZE = 2400 }; /* two bounded texts and a GUID */
 
-#define BUDGET_AHEAD_MS CLOCK_SECOND
+#define BUDGET_AHEAD_MS CLOCK_SECOND /* how long a row of the budget covers what goes out: see app.budget_ahead */
 
 struct app {
   struct service *service;
