@@ -35,6 +35,20 @@ void json_free(struct json *json)
   free(json);
 }
 
+/* Of eight bytes at once, because nearly all are: ASCII from the space on, and neither a nor b. As long as no byte has
+ * its highest bit, taking away more than it is sets it. */
+static bool are_plain(const char *bytes, char a, char b)
+{
+  const uint64_t ones = 0x0101010101010101u;
+  uint64_t word;
+  memcpy(&word, bytes, sizeof word);
+  uint64_t odd =
+      word | (word - ' ' * ones) | ((word ^ (uint64_t)a * ones) - ones) | ((word ^ (uint64_t)b * ones) - ones);
+  return (odd & 0x80 * ones) == 0;
+}
+
+/* ---- Reading ---- */
+
 static size_t first_bad_byte(const char *bytes, size_t length)
 {
   size_t at = 0;
@@ -51,6 +65,22 @@ static size_t first_bad_byte(const char *bytes, size_t length)
 static bool is_digit(char c)
 {
   return c >= '0' && c <= '9';
+}
+
+/* Neither of the checks beside lua-cjson can object: printable ASCII without point and backslash, as nearly all that
+ * machines send. */
+static bool is_plain(const char *bytes, size_t length)
+{
+  size_t i = 0;
+  for (; i + 8 <= length; i += 8)
+    if (!are_plain(bytes + i, '.', '\\'))
+      return false;
+  for (; i < length; i++) {
+    unsigned char c = (unsigned char)bytes[i];
+    if (c < 0x20 || c >= 0x80 || c == '.' || c == '\\')
+      return false;
+  }
+  return true;
 }
 
 /* What lua-cjson lets pass: NUL as an escape, control characters in strings, "1." for a number. `bytes` ends in a NUL.
@@ -93,7 +123,8 @@ bool json_parse(
     struct json *json, const char *bytes, size_t length, struct values *values, struct value **ret_value,
     struct err *err)
 {
-  if (!str_is_utf8(bytes, length)) {
+  bool plain = is_plain(bytes, length);
+  if (!plain && !str_is_utf8(bytes, length)) {
     size_t at = first_bad_byte(bytes, length);
     return err_set(
         err, ERR_INPUT, "no JSON: %s at byte %zu; send UTF-8", bytes[at] == '\0' ? "a NUL" : "no UTF-8", at + 1);
@@ -106,7 +137,7 @@ bool json_parse(
   if (!vm_call(json->vm, "json", "decode", arguments, 1, NULL, ERR_INPUT, values, &value, err))
     return refuse(json, err);
   size_t at = 0;
-  const char *what = leniency(bytes, length, &at);
+  const char *what = plain ? NULL : leniency(bytes, length, &at);
   if (what != NULL)
     return err_set(err, ERR_INPUT, "no JSON: %s at byte %zu", what, at + 1);
   *ret_value = value;
@@ -115,14 +146,23 @@ bool json_parse(
 
 /* ---- Writing ---- */
 
+/* From `from` on: where the first byte stands that is to be escaped, or the end. */
+static size_t plain_until(const char *bytes, size_t from, size_t length)
+{
+  size_t i = from;
+  while (i + 8 <= length && are_plain(bytes + i, '"', '\\'))
+    i += 8;
+  while (i < length && (unsigned char)bytes[i] >= 0x20 && bytes[i] != '"' && bytes[i] != '\\')
+    i++;
+  return i;
+}
+
 void json_write_string(struct buf *to, const char *bytes, size_t length)
 {
   buf_add_str(to, "\"");
   size_t done = 0;
-  for (size_t i = 0; i < length; i++) {
+  for (size_t i = plain_until(bytes, 0, length); i < length; i = plain_until(bytes, done, length)) {
     unsigned char c = (unsigned char)bytes[i];
-    if (c >= 0x20 && c != '"' && c != '\\')
-      continue;
     buf_add(to, bytes + done, i - done);
     done = i + 1;
     if (c == '"' || c == '\\')

@@ -11,6 +11,7 @@ enum {
   DEPTH_MAX = 32,               /* nesting of a result */
   NODES_MAX = 1000000,          /* of a result: two references to one table, 32 deep, are 2^32 nodes */
   BYTES_MAX = 64 * 1024 * 1024, /* of a result's strings: one long string may be there a thousand times */
+  FEW_MEMBERS = 16,             /* so many are sorted by insertion */
 };
 
 #define EXACT_MAX (INT64_C(1) << 53)
@@ -89,13 +90,10 @@ static int by_key(const void *a, const void *b)
   return strcmp(((const struct member *)a)->key, ((const struct member *)b)->key);
 }
 
-/* Lua's order of keys differs from run to run; ours must not. */
-static void sort_members(struct value *map)
+static void sort_many(struct value *map)
 {
-  struct member few[32], *members = few;
   size_t count = map->u.table.count;
-  if (count > COUNT_OF(few))
-    members = must_alloc(count * sizeof *members);
+  struct member *members = must_alloc(count * sizeof *members);
   for (size_t i = 0; i < count; i++)
     members[i] = (struct member){map->u.table.keys[i], map->u.table.items[i]};
   qsort(members, count, sizeof *members, by_key);
@@ -103,8 +101,34 @@ static void sort_members(struct value *map)
     map->u.table.keys[i] = members[i].key;
     map->u.table.items[i] = members[i].item;
   }
-  if (members != few)
-    free(members);
+  free(members);
+}
+
+/* By insertion, which beats qsort() as long as there are few: a setPresence has four. */
+static void sort_few(struct value *map)
+{
+  const char **keys = map->u.table.keys;
+  struct value **items = map->u.table.items;
+  for (size_t i = 1; i < map->u.table.count; i++) {
+    const char *key = keys[i];
+    struct value *item = items[i];
+    size_t to = i;
+    for (; to > 0 && strcmp(keys[to - 1], key) > 0; to--) {
+      keys[to] = keys[to - 1];
+      items[to] = items[to - 1];
+    }
+    keys[to] = key;
+    items[to] = item;
+  }
+}
+
+/* Lua's order of keys differs from run to run; ours must not. */
+static void sort_members(struct value *map)
+{
+  if (map->u.table.count <= FEW_MEMBERS)
+    sort_few(map);
+  else
+    sort_many(map);
 }
 
 static struct value *read_map(struct reader *reader, int depth)

@@ -66,6 +66,8 @@ void shared_release(const void *bytes)
 void shared_replace(const char **text, const char *with)
 {
   const char *old = *text;
+  if (strcmp(old, with) == 0) /* often */
+    return;
   *text = shared_text(with);
   shared_release(old);
 }

@@ -73,7 +73,15 @@ bool str_ends_fold(const char *text, const char *suffix)
 bool str_is_utf8(const char *bytes, size_t length)
 {
   const unsigned char *c = (const unsigned char *)bytes, *end = c + length;
+  uint64_t word;
   while (c < end) {
+    if ((size_t)(end - c) >= sizeof word) { /* nearly all is ASCII: eight at a time */
+      memcpy(&word, c, sizeof word);
+      if (((word | (word - 0x0101010101010101u)) & 0x8080808080808080u) == 0) { /* each is 1 to 0x7F */
+        c += sizeof word;
+        continue;
+      }
+    }
     if (*c == 0)
       return false;
     if (*c < 0x80) {

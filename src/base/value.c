@@ -11,6 +11,7 @@ struct values_block {
 /* The first block is small: most trees are, and malloc keeps small blocks at hand. */
 enum { FIRST_ROOM = 960, BLOCK_ROOM = 4000 };
 
+/* Not zeroed: whoever takes it fills it. */
 static void *arena_take(struct values *values, size_t size)
 {
   size = (size + 15) & ~(size_t)15;
@@ -18,9 +19,8 @@ static void *arena_take(struct values *values, size_t size)
   if (block == NULL || block->room - block->used < size) {
     size_t least = block == NULL ? FIRST_ROOM : BLOCK_ROOM;
     size_t room = size > least ? size : least;
-    block = must_alloc(sizeof *block + room);
-    block->room = room;
-    block->next = values->blocks;
+    block = must_realloc(NULL, sizeof *block + room);
+    *block = (struct values_block){.next = values->blocks, .room = room};
     values->blocks = block;
   }
   void *memory = block->bytes + block->used;
@@ -41,7 +41,7 @@ void values_release(struct values *values)
 static struct value *node(struct values *values, enum value_type type)
 {
   struct value *value = arena_take(values, sizeof *value);
-  value->type = type;
+  *value = (struct value){.type = type};
   return value;
 }
 
@@ -64,19 +64,20 @@ struct value *value_number(struct values *values, double number)
   return value;
 }
 
-static const char *copy(struct values *values, const char *bytes, size_t length)
+static char *copy(char *to, const char *bytes, size_t length)
 {
-  char *to = arena_take(values, length + 1);
   if (length > 0)
     memcpy(to, bytes, length);
   to[length] = '\0';
   return to;
 }
 
+/* The text stands behind its node. */
 struct value *value_bytes(struct values *values, const char *bytes, size_t length)
 {
-  struct value *value = node(values, VALUE_STRING);
-  value->u.string.bytes = copy(values, bytes, length);
+  struct value *value = arena_take(values, sizeof *value + length + 1);
+  *value = (struct value){.type = VALUE_STRING};
+  value->u.string.bytes = copy((char *)(value + 1), bytes, length);
   value->u.string.length = length;
   return value;
 }
@@ -136,7 +137,8 @@ void value_set_new(struct values *values, struct value *map, const char *key, st
 {
   must(map->type == VALUE_MAP);
   grow(values, map);
-  map->u.table.keys[map->u.table.count] = copy(values, key, strlen(key));
+  size_t length = strlen(key);
+  map->u.table.keys[map->u.table.count] = copy(arena_take(values, length + 1), key, length);
   map->u.table.items[map->u.table.count++] = item;
 }
 

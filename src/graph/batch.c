@@ -21,9 +21,10 @@ void graph_batch_add(
   json_write_string(&batch->body, request->method, strlen(request->method));
   buf_add_str(&batch->body, ",\"url\":");
   json_write_string(&batch->body, url, strlen(url));
-  if (request->body.length > 0)
-    buf_addf(
-        &batch->body, ",\"headers\":{\"Content-Type\":\"application/json\"},\"body\":%s", buf_text(&request->body));
+  if (request->body.length > 0) {
+    buf_add_str(&batch->body, ",\"headers\":{\"Content-Type\":\"application/json\"},\"body\":");
+    buf_add(&batch->body, request->body.bytes, request->body.length);
+  }
   buf_add_str(&batch->body, "}");
   batch->count++;
 }

@@ -70,9 +70,9 @@ static void add_user_path(struct buf *url, const char *user)
 
 static void add_member(struct buf *body, const char *name, const char *text)
 {
-  buf_add_str(body, body->length == 0 ? "{" : ",");
-  json_write_string(body, name, strlen(name));
-  buf_add_str(body, ":");
+  buf_add_str(body, body->length == 0 ? "{\"" : ",\"");
+  buf_add_str(body, name);
+  buf_add_str(body, "\":");
   json_write_string(body, text, strlen(text));
 }
 
@@ -181,7 +181,8 @@ bool graph_encode(
   buf_init(&body, GRAPH_REQUEST_MAX);
   if (!encode_body(endpoint, operation, &body, err))
     goto out;
-  buf_addf(&url, "%s/v1.0", endpoint->graph);
+  buf_add_str(&url, endpoint->graph);
+  buf_add_str(&url, "/v1.0");
   const char *method = "POST";
   if (operation->kind == GRAPH_GET_PRESENCES)
     buf_add_str(&url, "/communications/getPresencesByUserId");
@@ -194,7 +195,8 @@ bool graph_encode(
     method = "GET";
     buf_add_str(&url, "/presence");
   } else if (operation->kind != GRAPH_GET_PRESENCES) {
-    buf_addf(&url, "/presence/%s", action_of(operation->kind));
+    buf_add_str(&url, "/presence/");
+    buf_add_str(&url, action_of(operation->kind));
   }
   if (url.overflow || body.overflow) {
     err_set(

@@ -28,11 +28,13 @@ void journal_add(struct journal *journal, const struct visit *visit)
   buf_init(&texts, 8192);
   buf_init(&path, 64 * 1024);
   const struct tenant_call *call = visit->call;
+  char note[VISIT_NOTE_SIZE];
+  visit_note(visit, note);
   buf_addf(&path, "%s%s%s", call->path, *call->query == '\0' ? "" : "?", call->query);
   put(&texts, call->method, 16);
   put(&texts, buf_text(&path), PATH_MAX_SHOWN);
   put(&texts, visit->user, sizeof visit->user);
-  put(&texts, visit->note, sizeof visit->note);
+  put(&texts, note, sizeof note);
   put(&texts, visit->client_request_id, sizeof visit->client_request_id);
   put(&texts, call->user_agent, AGENT_MAX_SHOWN);
   struct journal_entry *entry = must_alloc(sizeof *entry + texts.length);

@@ -39,13 +39,14 @@ static bool check_session_id(const struct tenant *tenant, struct visit *visit, c
 static bool read_pair(struct visit *visit, const struct value *body, enum plane plane, enum presence *ret_presence)
 {
   const char *availability = value_get_text(body, "availability", ""), *activity = value_get_text(body, "activity", "");
-  char pair[160];
-  snprintf(pair, sizeof pair, "%.70s/%.70s", availability, activity);
   enum presence presence;
   if (!presence_parse_pair(plane, availability, activity, &presence) ||
       strcmp(availability, presence_availability_str(presence)) != 0 ||
-      strcmp(activity, presence_activity_str(presence)) != 0) /* whether another case is taken is not known */
+      strcmp(activity, presence_activity_str(presence)) != 0) { /* whether another case is taken is not known */
+    char pair[160];
+    snprintf(pair, sizeof pair, "%.70s/%.70s", availability, activity);
     return refuse(visit, "Not a supported combination of availability and activity", pair);
+  }
   *ret_presence = presence;
   return true;
 }
@@ -199,7 +200,7 @@ void action_serve(
     const char *user)
 {
   visit->operation = actions[kind].name;
-  visit_printable(visit->note, sizeof visit->note, visit->call->body);
+  visit->shows_body = true;
   tenant->counters.received[kind]++;
   struct person *known = directory_by_id(tenant->directory, user);
   visit_printable(visit->user, sizeof visit->user, known == NULL ? user : known->upn);
@@ -213,10 +214,9 @@ void action_serve(
   struct values values = {0};
   const struct value *body;
   if (guard_json_body(tenant, visit, &values, &body)) {
-    struct person *person = guard_person(tenant, visit, user);
-    if (person != NULL && actions[kind].apply(tenant, visit, person, body)) {
+    if (guard_person(visit, user, known) && actions[kind].apply(tenant, visit, known, body)) {
       tenant->counters.applied[kind]++;
-      visit_empty(visit, success_status(person));
+      visit_empty(visit, success_status(known));
     }
   }
   values_release(&values);

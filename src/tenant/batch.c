@@ -6,13 +6,13 @@
 
 #include <string.h>
 
-enum { PART_ID_SIZE = 64, PART_URL_SIZE = 5 * 1024 };
+enum { PART_ID_SIZE = 64, PART_URL_MAX = 5 * 1024 };
 
 struct part {
   char id[PART_ID_SIZE];
-  char path[PART_URL_SIZE]; /* with "/v1.0" before it */
-  const char *query;        /* within path's bytes, or "" */
-  struct buf body;
+  struct buf path;   /* with "/v1.0" before it; a NUL in place of the "?" */
+  const char *query; /* within path's bytes, or "" */
+  struct buf body;   /* of one that is no object */
   struct tenant_call call;
 };
 
@@ -35,17 +35,20 @@ static bool read_part(struct visit *visit, const struct value *from, struct part
 {
   const char *id = value_get_text(from, "id", ""), *url = value_get_text(from, "url", "");
   const struct value *body = value_get(from, "body");
-  int length = snprintf(part->path, sizeof part->path, "/v1.0%s%s", *url == '/' ? "" : "/", url);
+  bool is_object = value_is(body, VALUE_MAP);
+  buf_init(&part->path, PART_URL_MAX);
+  buf_init(&part->body, VISIT_ANSWER_MAX);
+  buf_add_str(&part->path, *url == '/' ? "/v1.0" : "/v1.0/");
+  buf_add_str(&part->path, url);
   if (*id == '\0' || !str_copy(part->id, sizeof part->id, id))
     return refuse(visit, "a request's id is missing or too long", id);
-  if (*url == '\0' || length < 0 || (size_t)length >= sizeof part->path)
+  if (*url == '\0' || part->path.overflow)
     return refuse(visit, "a request's url is missing or too long", id);
   if (value_count(value_get(from, "dependsOn")) > 0)
     return refuse(visit, "dependsOn is not known here", id);
-  buf_init(&part->body, VISIT_ANSWER_MAX);
-  if (body != NULL && !value_is(body, VALUE_NIL))
+  if (body != NULL && !is_object && !value_is(body, VALUE_NIL))
     json_write(&part->body, body);
-  char *query = strchr(part->path, '?');
+  char *query = strchr(part->path.bytes, '?');
   part->query = "";
   if (query != NULL) {
     *query = '\0';
@@ -53,11 +56,11 @@ static bool read_part(struct visit *visit, const struct value *from, struct part
   }
   part->call = (struct tenant_call){
       .method = value_get_text(from, "method", ""),
-      .path = part->path,
+      .path = buf_text(&part->path),
       .query = part->query,
       .body = buf_text(&part->body),
       .body_length = part->body.length,
-      .parsed = value_is(body, VALUE_MAP) ? body : NULL,
+      .parsed = is_object ? body : NULL,
       .content_type = content_type_of(value_get(from, "headers")),
       .user_agent = visit->call->user_agent};
   return true;
@@ -85,7 +88,9 @@ static bool read_parts(
 
 static void add_text(struct buf *to, const char *name, const char *text)
 {
-  buf_addf(to, "%s\"%s\":", to->bytes[to->length - 1] == '{' ? "" : ",", name);
+  buf_add_str(to, to->bytes[to->length - 1] == '{' ? "\"" : ",\"");
+  buf_add_str(to, name);
+  buf_add_str(to, "\":");
   json_write_string(to, text, strlen(text));
 }
 
@@ -101,10 +106,12 @@ static void add_answer(struct buf *to, const char *id, const struct visit *part)
     is_json = is_json || str_starts(part->headers[i].value, "application/json");
   }
   buf_add_str(to, "}");
-  if (part->body.length > 0 && is_json)
-    buf_addf(to, ",\"body\":%s", buf_text(&part->body));
-  else if (part->body.length > 0)
+  if (part->body.length > 0 && is_json) {
+    buf_add_str(to, ",\"body\":");
+    buf_add(to, part->body.bytes, part->body.length);
+  } else if (part->body.length > 0) {
     add_text(to, "body", buf_text(&part->body));
+  }
   buf_add_str(to, "}");
 }
 
@@ -143,7 +150,8 @@ static void serve_parts(
   buf_add_str(&visit->body, "{\"responses\":[");
   for (size_t i = 0; i < count; i++) {
     const struct buf *answer = &answers[(first + count - i) % count];
-    buf_addf(&visit->body, "%s%s", i == 0 ? "" : ",", buf_text(answer));
+    buf_add_str(&visit->body, i == 0 ? "" : ",");
+    buf_add(&visit->body, answer->bytes, answer->length);
   }
   buf_add_str(&visit->body, "]}");
   for (size_t i = 0; i < count; i++)
@@ -172,8 +180,10 @@ void batch_serve(struct tenant *tenant, struct visit *visit, const struct issued
       visit->status = 424;
     }
   }
-  for (size_t i = 0; i < VISIT_PARTS_MAX; i++)
+  for (size_t i = 0; i < VISIT_PARTS_MAX; i++) {
+    buf_release(&parts[i].path);
     buf_release(&parts[i].body);
+  }
   free(parts);
   values_release(&values);
 }

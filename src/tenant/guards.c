@@ -54,18 +54,16 @@ bool guard_json_body(struct tenant *tenant, struct visit *visit, struct values *
   return true;
 }
 
-struct person *guard_person(struct tenant *tenant, struct visit *visit, const char *user)
+bool guard_person(struct visit *visit, const char *user, struct person *person)
 {
   if (!str_is_guid(user)) {
     visit_graph_error(visit, 400, "BadRequest", "Invalid user id '%s': a presence is addressed by object id.", user);
-    return NULL;
+    return false;
   }
-  struct person *person = directory_by_id(tenant->directory, user);
   if (person == NULL || person->unlicensed) {
     visit_graph_error(visit, 404, "NotFound", "Resource '%s' does not exist.", user);
-    return NULL;
+    return false;
   }
-  visit_printable(visit->user, sizeof visit->user, person->upn);
   person_expire(person, visit->now);
-  return person;
+  return true;
 }

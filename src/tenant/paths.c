@@ -11,12 +11,8 @@ static struct path bad(const char *problem)
 /* RFC 3986: only these may stand in a path unencoded. */
 static bool is_path_text(const char *text)
 {
-  static const char others[] = "%-._~!$&'()*+,;=:@/";
-  for (const char *c = text; *c != '\0'; c++)
-    if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
-          strchr(others, *c) != NULL))
-      return false;
-  return true;
+  static const char these[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%-._~!$&'()*+,;=:@/";
+  return text[strspn(text, these)] == '\0';
 }
 
 /* Takes the quotes off in place and halves the apostrophes. */

@@ -29,12 +29,10 @@ static struct value *presence_of(struct values *values, const struct person *per
 void read_one(struct tenant *tenant, struct visit *visit, const struct issued_token *token, const char *user)
 {
   visit->operation = "getPresence";
-  visit_printable(visit->user, sizeof visit->user, user);
+  struct person *person = directory_by_id(tenant->directory, user);
+  visit_printable(visit->user, sizeof visit->user, person == NULL ? user : person->upn);
   tenant->counters.reads++;
-  if (!guard_presence(tenant, visit, token))
-    return;
-  struct person *person = guard_person(tenant, visit, user);
-  if (person == NULL)
+  if (!guard_presence(tenant, visit, token) || !guard_person(visit, user, person))
     return;
   struct values values = {0};
   visit_json(visit, 200, presence_of(&values, person, visit->now));

@@ -114,7 +114,7 @@ void read_many(struct tenant *tenant, struct visit *visit, const struct issued_t
 bool guard_presence(struct tenant *tenant, struct visit *visit, const struct issued_token *token) MUST_CHECK;
 bool guard_json_body(struct tenant *tenant, struct visit *visit, struct values *values, const struct value **ret_body)
     MUST_CHECK;
-/* The person of a presence path: by GUID alone. NULL: the answer is made. */
-struct person *guard_person(struct tenant *tenant, struct visit *visit, const char *user);
+/* The user of a presence path, a GUID, and who was found by it; NULL: nobody. */
+bool guard_person(struct visit *visit, const char *user, struct person *person) MUST_CHECK;
 
 #endif

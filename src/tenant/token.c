@@ -68,7 +68,7 @@ static void form_note(const struct form *form, struct visit *visit)
       buf_addf(
           &note, "%s%s=%s", note.length == 0 ? "" : "&", field_names[i],
           i == FIELD_CLIENT_SECRET ? "***" : form->fields[i]);
-  visit_printable(visit->note, sizeof visit->note, buf_text(&note));
+  visit_printable(visit->form, sizeof visit->form, buf_text(&note));
   buf_release(&note);
 }
 

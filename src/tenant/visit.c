@@ -36,6 +36,18 @@ void visit_init(struct visit *visit, const struct tenant_call *call, int64_t now
   visit_printable(visit->client_request_id, sizeof visit->client_request_id, client_id == NULL ? "" : client_id);
 }
 
+void visit_note(const struct visit *visit, char to[VISIT_NOTE_SIZE])
+{
+  const struct tenant_call *call = visit->call;
+  struct buf written;
+  buf_init(&written, VISIT_ANSWER_MAX);
+  if (visit->shows_body && call->parsed != NULL)
+    json_write(&written, call->parsed);
+  const char *body = call->parsed != NULL ? buf_text(&written) : call->body;
+  visit_printable(to, VISIT_NOTE_SIZE, visit->shows_body ? body : visit->form);
+  buf_release(&written);
+}
+
 void visit_release(struct visit *visit)
 {
   buf_release(&visit->body);

@@ -14,9 +14,9 @@ struct tenant_call {
   const char *method; /* "GET" ... */
   const char *path;   /* percent-encoded as sent, without the query */
   const char *query;  /* "" when there is none */
-  const char *body;   /* NUL-terminated; never NULL */
+  const char *body;   /* NUL-terminated; never NULL; "" where `parsed` has it */
   size_t body_length;
-  const struct value *parsed; /* of a part of a $batch: what the body says; NULL: it is still to be read */
+  const struct value *parsed; /* of a part of a $batch: its body, an object; NULL: `body` is still to be read */
   const char *authorization, *content_type, *client_request_id, *user_agent;
 };
 
@@ -34,7 +34,8 @@ struct visit {
   const char *operation;      /* "token", "lookup", "setPresence", ... or "" */
   const char *fault;          /* the fault that befell it, or "" */
   char user[324];             /* the person's UPN, or what stood in the path */
-  char note[VISIT_NOTE_SIZE]; /* the body, shortened, without secrets */
+  bool shows_body;            /* it holds no secret, and is short: visit_note() */
+  char form[VISIT_NOTE_SIZE]; /* of a token request, without the secret */
   /* The answer. */
   enum fate fate;
   int64_t delay_ms;
@@ -68,6 +69,9 @@ void visit_entra_error(struct visit *visit, int status, const char *error, int c
 void visit_in_flight(struct visit *visit, const char *id);
 /* Makes the fault's answer. True: that is all; false (lost, slow): the request is still to be carried out. */
 bool visit_suffer(struct visit *visit, const struct faults *faults, const struct fault_kind *fault);
+
+/* What a log shows of the body: shortened, without secrets, "" of most. While the call is still there. */
+void visit_note(const struct visit *visit, char to[VISIT_NOTE_SIZE]);
 
 /* Shortens to fit and replaces what would not be valid UTF-8 in a log. */
 void visit_printable(char *to, size_t room, const char *from);

@@ -49,8 +49,9 @@ struct worker {
   struct heap_node due;
   int state; /* of `states` */
   int64_t since_ms, shift_ends_ms;
-  enum presence shown; /* what the tenant has */
-  int64_t stale_ms;    /* since when that is not what was said last; 0: it is */
+  const struct person *person; /* the tenant's */
+  enum presence shown;         /* what it has */
+  int64_t stale_ms;            /* since when that is not what was said last; 0: it is */
   enum presence said;
 };
 
@@ -228,17 +229,13 @@ static void come_back(struct exchange *exchange)
   exchange_free(exchange);
 }
 
-static void note_shown(const struct person *person)
+static void note_shown(const char *upn)
 {
-  char digits[16];
-  int64_t number;
-  if (!str_starts(person->upn, "agent"))
-    return;
-  str_cut(digits, sizeof digits, person->upn + strlen("agent"));
-  digits[strcspn(digits, "@")] = '\0';
-  if (!str_parse_int(digits, 1, bench.agents, &number))
+  long number = str_starts(upn, "agent") ? strtol(upn + strlen("agent"), NULL, 10) : 0;
+  if (number < 1 || number > bench.agents)
     return;
   struct worker *worker = &bench.crew[number - 1];
+  const struct person *person = worker->person;
   worker->shown = PRESENCE_NONE;
   if (person->has_app)
     (void)presence_parse_pair(
@@ -260,9 +257,7 @@ static void on_visit(void *context UNUSED, const struct visit *visit)
     bench.arrivals = must_realloc(bench.arrivals, bench.room * sizeof *bench.arrivals);
   }
   bench.arrivals[bench.arrived++] = visit->now;
-  const struct person *person = directory_by_upn(bench.tenant.directory, visit->user);
-  if (person != NULL)
-    note_shown(person);
+  note_shown(visit->user);
 }
 
 /* ---- contact centre */
@@ -281,7 +276,7 @@ static void say(int number, int state)
   static struct event event;
   struct worker *worker = &bench.crew[number];
   event.at_ms = bench.now;
-  snprintf(event.agent, sizeof event.agent, "agent%03d@contoso.com", number + 1);
+  must(str_copy(event.agent, sizeof event.agent, worker->person->upn));
   must(str_copy(event.state, sizeof event.state, states[state].state));
   must(str_copy(event.reason, sizeof event.reason, states[state].reason));
   must(str_copy(event.ucc, sizeof event.ucc, "voice"));
@@ -422,6 +417,11 @@ static void begin(int agents, int requests_per_30s)
   bench.service = service_new(&service);
   service_start(bench.service);
   bench.crew = must_alloc((size_t)agents * sizeof *bench.crew);
+  const struct list_node *person = &bench.tenant.directory->people; /* in the order of their numbers */
+  for (int i = 0; i < agents; i++) {
+    person = person->next;
+    bench.crew[i].person = LIST_ENTRY(person, struct person, node);
+  }
   turn();
 }
 

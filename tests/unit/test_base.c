@@ -126,9 +126,16 @@ static void utf8_is_told_from_other_bytes(void **state)
       {"\xFF", 1, false},
       {"ok\xFE", 3, false},
   };
+  /* Wherever it stands: plain bytes are looked at several at a time. */
   for (size_t i = 0; i < COUNT_OF(rows); i++)
-    if (str_is_utf8(rows[i].bytes, rows[i].length) != rows[i].ok)
-      fail_msg("row %zu", i);
+    for (size_t before = 0; before < 20; before++)
+      for (size_t behind = 0; behind < 20; behind++) {
+        char text[48];
+        memset(text, 'a', sizeof text);
+        memcpy(text + before, rows[i].bytes, rows[i].length);
+        if (str_is_utf8(text, before + rows[i].length + behind) != rows[i].ok)
+          fail_msg("row %zu, with %zu bytes before it and %zu behind it", i, before, behind);
+      }
 }
 
 static void guids_are_known_by_their_shape(void **state)

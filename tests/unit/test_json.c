@@ -134,25 +134,57 @@ static void refuses_nul_bytes(void **state UNUSED)
   values_release(&values);
 }
 
-/* A large object has its members in order, and quickly: the search for a key's twin must not be quadratic. */
-static void large_objects_are_sorted(void **state UNUSED)
+/* The keys are the numbers below `members`, the values where they stood. */
+static void check_order(int members)
 {
-  enum { MEMBERS = 50000 };
   struct buf buf;
   buf_init(&buf, 2 * 1024 * 1024);
   buf_add_str(&buf, "{");
-  for (int i = 0; i < MEMBERS; i++)
-    buf_addf(&buf, "%s\"%d\":%d", i == 0 ? "" : ",", (i * 7919) % MEMBERS, i);
+  for (int i = 0; i < members; i++)
+    buf_addf(&buf, "%s\"%d\":%d", i == 0 ? "" : ",", (i * 7919) % members, i);
   buf_add_str(&buf, "}");
   struct values values = {0};
   struct value *value;
   struct err err = ERR_INIT;
   assert_true(json_parse(json, buf.bytes, buf.length, &values, &value, &err));
-  assert_int_equal(value_count(value), MEMBERS);
-  for (size_t i = 1; i < MEMBERS; i++)
-    assert_true(strcmp(value->u.table.keys[i - 1], value->u.table.keys[i]) < 0);
+  assert_int_equal(value_count(value), members);
+  for (int i = 0; i < members; i++) {
+    assert_true(i == 0 || strcmp(value->u.table.keys[i - 1], value->u.table.keys[i]) < 0);
+    char key[16];
+    snprintf(key, sizeof key, "%d", (int)value->u.table.items[i]->u.number * 7919 % members);
+    assert_string_equal(value->u.table.keys[i], key);
+  }
   values_release(&values);
   buf_release(&buf);
+}
+
+/* Members come in order, of a large object quickly too: the search for a key's twin must not be quadratic. */
+static void objects_are_sorted(void **state UNUSED)
+{
+  for (int members = 0; members < 50; members++)
+    check_order(members);
+  check_order(50000);
+}
+
+/* What lua-cjson lets pass is found wherever it stands, also by those that look at eight bytes at a time. */
+static void finds_any_byte_anywhere(void **state UNUSED)
+{
+  for (size_t length = 1; length < 36; length++)
+    for (size_t at = 0; at < length; at++)
+      for (int byte = 1; byte < 256; byte++) {
+        char text[40] = "\"";
+        memset(text + 1, 'a', length);
+        text[1 + at] = (char)byte;
+        text[1 + length] = '"';
+        /* A quote ends the string too early, unless it was the last; a backslash begins an escape that is none. */
+        bool good = byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+        struct values values = {0};
+        struct value *value;
+        struct err err = ERR_INIT;
+        if (json_parse(json, text, length + 2, &values, &value, &err) != good)
+          fail_msg("byte %d at %zu of %zu: %s", byte, at, length, good ? err.text : "taken");
+        values_release(&values);
+      }
 }
 
 static void writes_for_people(void **state UNUSED)
@@ -182,9 +214,10 @@ static void writing_overflows_cleanly(void **state UNUSED)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(parses_and_writes), cmocka_unit_test(nests_to_32),
-      cmocka_unit_test(refuses_nul_bytes), cmocka_unit_test(large_objects_are_sorted),
-      cmocka_unit_test(writes_for_people), cmocka_unit_test(writing_overflows_cleanly),
+      cmocka_unit_test(parses_and_writes),         cmocka_unit_test(nests_to_32),
+      cmocka_unit_test(refuses_nul_bytes),         cmocka_unit_test(objects_are_sorted),
+      cmocka_unit_test(finds_any_byte_anywhere),   cmocka_unit_test(writes_for_people),
+      cmocka_unit_test(writing_overflows_cleanly),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }
