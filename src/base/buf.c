@@ -36,7 +36,7 @@ bool buf_add(struct buf *buf, const void *bytes, size_t length)
     while (room < need)
       room *= 2;
     /* Not realloc: it would leave a copy behind that nobody wipes. */
-    char *grown = must_alloc(room);
+    char *grown = must_realloc(NULL, room);
     if (buf->bytes != NULL) {
       memcpy(grown, buf->bytes, buf->length);
       explicit_bzero(buf->bytes, buf->room);

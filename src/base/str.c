@@ -54,7 +54,7 @@ static unsigned char fold(char c)
 
 bool str_equal_fold(const char *a, const char *b)
 {
-  for (; *a != '\0' && fold(*a) == fold(*b); a++, b++)
+  for (; *a != '\0' && (*a == *b || fold(*a) == fold(*b)); a++, b++)
     ;
   return fold(*a) == fold(*b);
 }
