@@ -37,7 +37,7 @@ void json_free(struct json *json)
 
 /* Of eight bytes at once, because nearly all are: ASCII from the space on, and neither a nor b. As long as no byte has
  * its highest bit, taking away more than it is sets it. */
-static bool are_plain(const char *bytes, char a, char b)
+static bool eight_are_plain(const char *bytes, char a, char b)
 {
   const uint64_t ones = 0x0101010101010101u;
   uint64_t word;
@@ -73,7 +73,7 @@ static bool is_plain(const char *bytes, size_t length)
 {
   size_t i = 0;
   for (; i + 8 <= length; i += 8)
-    if (!are_plain(bytes + i, '.', '\\'))
+    if (!eight_are_plain(bytes + i, '.', '\\'))
       return false;
   for (; i < length; i++) {
     unsigned char c = (unsigned char)bytes[i];
@@ -150,7 +150,7 @@ bool json_parse(
 static size_t plain_until(const char *bytes, size_t from, size_t length)
 {
   size_t i = from;
-  while (i + 8 <= length && are_plain(bytes + i, '"', '\\'))
+  while (i + 8 <= length && eight_are_plain(bytes + i, '"', '\\'))
     i += 8;
   while (i < length && (unsigned char)bytes[i] >= 0x20 && bytes[i] != '"' && bytes[i] != '\\')
     i++;

@@ -213,11 +213,10 @@ void action_serve(
     return;
   struct values values = {0};
   const struct value *body;
-  if (guard_json_body(tenant, visit, &values, &body)) {
-    if (guard_person(visit, user, known) && actions[kind].apply(tenant, visit, known, body)) {
-      tenant->counters.applied[kind]++;
-      visit_empty(visit, success_status(known));
-    }
+  if (guard_json_body(tenant, visit, &values, &body) && guard_person(visit, user, known) &&
+      actions[kind].apply(tenant, visit, known, body)) {
+    tenant->counters.applied[kind]++;
+    visit_empty(visit, success_status(known));
   }
   values_release(&values);
 }

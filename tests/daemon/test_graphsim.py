@@ -523,18 +523,22 @@ def test_batch(sim):
         sim, set_part("a", first, sim.client), set_part("b", second, sim.client, activity="Lunch"),
         {"id": "c", "method": "GET", "url": "users/agent003%40contoso.com?$select=id"},
         {"id": "d", "method": "GET", "url": f"/users/{first}/presence"}, {"id": "e", "method": "POST", "url": "/$batch"},
-        set_part("f", first, sim.client, headers={}))
+        set_part("f", first, sim.client, headers={}), set_part("g", second, sim.client, body="Busy"))
     assert answer.status == 200
     statuses = {id: part["status"] for id, part in parts.items()}
     assert statuses.pop("a") in (200, 204)
-    assert statuses == {"b": 400, "c": 200, "d": 200, "e": 400, "f": 400}
+    assert statuses == {"b": 400, "c": 200, "d": 200, "e": 400, "f": 400, "g": 400}
     assert parts["b"]["body"]["error"]["code"] == "BadRequest"
     assert parts["c"]["body"] == {**parts["c"]["body"], "id": sim.id("agent003@contoso.com")}
     assert parts["d"]["body"]["activity"] == "InACall"
     assert "body" not in parts["a"]
     assert sim.state("agent001@contoso.com")["shown"]["activity"] == "InACall"
-    operations = [entry["operation"] for entry in sim.log()["entries"][-7:]]
-    assert operations == ["setPresence", "setPresence", "lookup", "getPresence", "", "setPresence", "$batch"]
+    entries = sim.log()["entries"][-8:]
+    assert [entry["operation"] for entry in entries] == [
+        "setPresence", "setPresence", "lookup", "getPresence", "", "setPresence", "setPresence", "$batch"]
+    bodies = [entry["body"] and json.loads(entry["body"]) for entry in entries]
+    busy = {"sessionId": sim.client, "availability": "Busy", "activity": "InACall"}
+    assert bodies == [busy, {**busy, "activity": "Lunch"}, "", "", "", busy, "Busy", ""]
 
 
 def test_batch_in_another_order(sim):
