@@ -78,8 +78,17 @@ static bool is_sound(struct db *db, struct err *err)
   return check(db, "PRAGMA quick_check(1)", "ok", err) && check(db, "PRAGMA foreign_key_check", NULL, err);
 }
 
+void db_configure(void)
+{
+  static bool done;
+  if (!done)
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* refused when SQLite is in use already: it works all the same */
+  done = true;
+}
+
 struct db *db_open(const char *path, struct err *err)
 {
+  db_configure();
   struct db *db = must_alloc(sizeof *db);
   db->path = must_strdup(path);
   if (!create_private(path, err))

@@ -14,6 +14,10 @@ struct db_statement;
 
 enum db_row { DB_ROW, DB_DONE, DB_FAILED };
 
+/* Once a process, before anything uses SQLite: it need not count the memory it takes, nor lock that count. db_open()
+ * does it, so only who registers something with SQLite before calls it. */
+void db_configure(void);
+
 /* Opens or creates the file (mode 0600), refuses a file that is no database, is corrupt, has rows that refer to none,
  * or is held by another process. */
 struct db *db_open(const char *path, struct err *err) MUST_CHECK;

@@ -157,8 +157,23 @@ static size_t plain_until(const char *bytes, size_t from, size_t length)
   return i;
 }
 
+/* Nearly all need no escape: quotes and bytes in one step. */
+static void write_plain(struct buf *to, const char *bytes, size_t length)
+{
+  char *added = buf_extend(to, length + 2);
+  if (added == NULL)
+    return;
+  added[0] = added[length + 1] = '"';
+  if (length > 0)
+    memcpy(added + 1, bytes, length);
+}
+
 void json_write_string(struct buf *to, const char *bytes, size_t length)
 {
+  if (plain_until(bytes, 0, length) == length) {
+    write_plain(to, bytes, length);
+    return;
+  }
   buf_add_str(to, "\"");
   size_t done = 0;
   for (size_t i = plain_until(bytes, 0, length); i < length; i = plain_until(bytes, done, length)) {

@@ -161,7 +161,6 @@ static struct value *read_table(struct reader *reader, int depth)
 {
   if (depth >= DEPTH_MAX)
     luaL_error(reader->L, "the result is nested more than %d deep", DEPTH_MAX);
-  luaL_checkstack(reader->L, 4, "result too deep");
   lua_Integer length = list_length(reader->L);
   return length > 0 ? read_list(reader, length, depth + 1) : read_map(reader, depth + 1);
 }
@@ -204,5 +203,6 @@ static struct value *read_value(struct reader *reader, int depth)
 struct value *vm_read(lua_State *L, struct values *values)
 {
   struct reader reader = {.L = L, .values = values};
+  luaL_checkstack(L, 3 * (DEPTH_MAX + 1), "result too deep"); /* a level: a member's key, its value, a word of Lua's */
   return read_value(&reader, 0);
 }

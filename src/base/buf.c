@@ -24,11 +24,11 @@ void buf_clear(struct buf *buf)
     buf->bytes[0] = '\0';
 }
 
-bool buf_add(struct buf *buf, const void *bytes, size_t length)
+char *buf_extend(struct buf *buf, size_t length)
 {
   if (length > buf->limit - buf->length) {
     buf->overflow = true;
-    return false;
+    return NULL;
   }
   size_t need = buf->length + length + 1;
   if (need > buf->room) {
@@ -45,11 +45,18 @@ bool buf_add(struct buf *buf, const void *bytes, size_t length)
     buf->bytes = grown;
     buf->room = room;
   }
-  if (length > 0)
-    memcpy(buf->bytes + buf->length, bytes, length);
+  char *added = buf->bytes + buf->length;
   buf->length += length;
   buf->bytes[buf->length] = '\0';
-  return true;
+  return added;
+}
+
+bool buf_add(struct buf *buf, const void *bytes, size_t length)
+{
+  char *added = buf_extend(buf, length);
+  if (added != NULL && length > 0)
+    memcpy(added, bytes, length);
+  return added != NULL;
 }
 
 bool buf_add_str(struct buf *buf, const char *text)

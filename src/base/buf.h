@@ -21,6 +21,8 @@ void buf_init(struct buf *buf, size_t limit);
 void buf_release(struct buf *buf); /* wipes, frees; the buffer is empty and usable again */
 void buf_clear(struct buf *buf);   /* keeps the memory */
 bool buf_add(struct buf *buf, const void *bytes, size_t length); /* false: would overflow */
+/* Makes it so much longer, for the caller to write those bytes; NULL: would overflow. */
+char *buf_extend(struct buf *buf, size_t length);
 bool buf_add_str(struct buf *buf, const char *text);
 bool buf_addf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 void buf_drop_front(struct buf *buf, size_t length);

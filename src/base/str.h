@@ -21,6 +21,11 @@ bool str_starts(const char *text, const char *prefix);
 bool str_ends_fold(const char *text, const char *suffix);
 /* A whole UTF-8 text without NUL (RFC 3629: no surrogates, no overlong forms). */
 bool str_is_utf8(const char *bytes, size_t length);
+/* Of ASCII, whatever the locale says. */
+static inline bool str_is_alphanumeric(char c)
+{
+  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
 /* 8-4-4-4-12 hexadecimal digits, either case. */
 bool str_is_guid(const char *text);
 enum { STR_GUID_SIZE = 37 };

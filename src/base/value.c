@@ -147,7 +147,7 @@ const struct value *value_get(const struct value *map, const char *key)
   if (map == NULL || map->type != VALUE_MAP)
     return NULL;
   for (size_t i = 0; i < map->u.table.count; i++)
-    if (strcmp(map->u.table.keys[i], key) == 0)
+    if (*map->u.table.keys[i] == *key && strcmp(map->u.table.keys[i], key) == 0) /* most differ in their first byte */
       return map->u.table.items[i];
   return NULL;
 }

@@ -32,14 +32,19 @@ const char *graph_operation_str(enum graph_operation_kind kind)
   return "unknown";
 }
 
+static bool is_unreserved(char c)
+{
+  return str_is_alphanumeric(c) || c == '-' || c == '.' || c == '_' || c == '~';
+}
+
 /* Everything outside RFC 3986's unreserved characters as %XX: right for a path segment and for a form field. */
 static void percent_encode(struct buf *to, const char *text)
 {
-  static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
   for (;;) {
-    size_t plain = strspn(text, unreserved);
-    buf_add(to, text, plain);
-    text += plain;
+    const char *plain = text;
+    while (is_unreserved(*text))
+      text++;
+    buf_add(to, plain, (size_t)(text - plain));
     if (*text == '\0')
       return;
     buf_addf(to, "%%%02X", (unsigned)(unsigned char)*text++);

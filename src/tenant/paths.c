@@ -11,8 +11,10 @@ static struct path bad(const char *problem)
 /* RFC 3986: only these may stand in a path unencoded. */
 static bool is_path_text(const char *text)
 {
-  static const char these[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%-._~!$&'()*+,;=:@/";
-  return text[strspn(text, these)] == '\0';
+  for (; *text != '\0'; text++)
+    if (!str_is_alphanumeric(*text) && strchr("%-._~!$&'()*+,;=:@/", *text) == NULL)
+      return false;
+  return true;
 }
 
 /* Takes the quotes off in place and halves the apostrophes. */

@@ -1,5 +1,6 @@
 /* SQLite's disk: files that are bytes in memory, and outlive what opens them, so that a crash here is the end of a
  * process, not of a machine. Writes can be made to fail. */
+#include "adapters/db.h"
 #include "sim.h"
 
 #include <sqlite3.h>
@@ -201,6 +202,7 @@ void disk_clear(void)
 void disk_install(void)
 {
   static sqlite3_vfs vfs;
+  db_configure();
   vfs = *sqlite3_vfs_find(NULL); /* paths, time and randomness are the real one's */
   vfs.zName = "sim";
   vfs.szOsFile = (int)sizeof(struct disk_file);

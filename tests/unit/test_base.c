@@ -138,6 +138,14 @@ static void utf8_is_told_from_other_bytes(void **state)
       }
 }
 
+static void letters_and_digits_are_those_of_ascii(void **state)
+{
+  (void)state;
+  static const char these[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  for (int c = 0; c < 256; c++)
+    assert_true(str_is_alphanumeric((char)c) == (c != 0 && strchr(these, c) != NULL));
+}
+
 static void guids_are_known_by_their_shape(void **state)
 {
   (void)state;
@@ -259,6 +267,7 @@ static void a_buffer_grows_up_to_its_limit(void **state)
   assert_true(buf_add(&buf, block, 1000 - 611));
   assert_int_equal(buf.bytes[1000], '\0');
   assert_false(buf_add(&buf, "y", 1));
+  assert_null(buf_extend(&buf, 1));
   assert_true(buf_add(&buf, "", 0));
   assert_true(buf.overflow); /* stays, so that a writer may check once at the end */
   buf_clear(&buf);
@@ -267,6 +276,9 @@ static void a_buffer_grows_up_to_its_limit(void **state)
   buf_release(&buf);
   assert_null(buf.bytes);
   assert_true(buf_add_str(&buf, "again"));
+  memcpy(buf_extend(&buf, 3), "st.", 3);
+  assert_string_equal(buf_text(&buf), "against.");
+  assert_int_equal(buf.length, 8);
   buf_release(&buf);
 }
 
@@ -504,6 +516,7 @@ int main(void)
       cmocka_unit_test(trim_and_lower_work_in_place),
       cmocka_unit_test(comparisons_ignore_ascii_case_only),
       cmocka_unit_test(utf8_is_told_from_other_bytes),
+      cmocka_unit_test(letters_and_digits_are_those_of_ascii),
       cmocka_unit_test(guids_are_known_by_their_shape),
       cmocka_unit_test(a_guid_says_its_version),
       cmocka_unit_test(the_nearest_word_is_proposed),
