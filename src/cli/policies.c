@@ -9,6 +9,7 @@
 #include "cli/direct.h"
 #include "cli/tables.h"
 #include "intake/intake.h"
+#include "sched/sched.h"
 #include "script/script.h"
 
 #include <string.h>
@@ -247,12 +248,7 @@ static void note_failure(struct policy *policy, const struct err *err, const cha
 static void wait_for_next_start(struct policy *policy)
 {
   char text[CLOCK_TEXT_SIZE];
-  int64_t pause = PAUSE_MIN_MS;
-  policy->failures_in_row++;
-  for (int i = 1; i < policy->failures_in_row && pause < PAUSE_MAX_MS; i++)
-    pause *= 2;
-  if (pause > PAUSE_MAX_MS)
-    pause = PAUSE_MAX_MS;
+  int64_t pause = sched_doubled(++policy->failures_in_row, PAUSE_MIN_MS, PAUSE_MAX_MS);
   policy->state = POLICY_WAITS;
   policy->next_start_ms = clock_now_ms() + pause;
   loop_timer_in(policy->next, pause);

@@ -142,12 +142,16 @@ void sched_budget_shift(struct sched_budget *budget, int64_t by_ms)
   budget->even_us += by_ms * 1000;
 }
 
+int64_t sched_doubled(int attempts, int64_t base_ms, int64_t cap_ms)
+{
+  int64_t doubled = base_ms;
+  for (int i = 1; i < attempts && doubled < cap_ms; i++)
+    doubled *= 2;
+  return doubled < cap_ms ? doubled : cap_ms;
+}
+
 int64_t sched_backoff(int attempts, int64_t base_ms, int64_t cap_ms, uint32_t random)
 {
-  int64_t whole = base_ms;
-  for (int i = 1; i < attempts && whole < cap_ms; i++)
-    whole *= 2;
-  if (whole > cap_ms)
-    whole = cap_ms;
+  int64_t whole = sched_doubled(attempts, base_ms, cap_ms);
   return whole / 2 + (int64_t)((uint64_t)(whole / 2) * random >> 32);
 }

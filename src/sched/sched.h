@@ -174,8 +174,9 @@ double sched_keep_alives_least(int64_t available, int64_t others, int64_t lease_
 
 /* ---- backoff */
 
-/* Doubles from base to cap with the number of attempts (from 1), of which a random half: [1/2, 1) of it.
- * random: any 32 bits. */
+/* Doubles from base to cap with the number of attempts (from 1). */
+int64_t sched_doubled(int attempts, int64_t base_ms, int64_t cap_ms);
+/* [1/2, 1) of that, for requests: those that failed together do not come back together. random: any 32 bits. */
 int64_t sched_backoff(int attempts, int64_t base_ms, int64_t cap_ms, uint32_t random);
 
 #endif

@@ -718,6 +718,7 @@ static void test_backoff(void **state UNUSED)
   for (int attempts = 1; attempts < 100; attempts++) {
     int64_t least = sched_backoff(attempts, 1000, 60000, 0), most = sched_backoff(attempts, 1000, 60000, UINT32_MAX);
     int64_t whole = attempts > 6 ? 60000 : INT64_C(1000) << (attempts - 1);
+    assert_int_equal(sched_doubled(attempts, 1000, 60000), whole);
     assert_int_equal(least, whole / 2);
     assert_true(most < whole && most >= whole - 2);
   }
