@@ -99,7 +99,7 @@ bool graph_split_batch(
     struct json *json, const struct graph_reply *reply, size_t count, graph_on_part *on_part, void *context)
 {
   /* 200 as documented; 424 when all were throttled, by another page (facts 3.3). */
-  if (reply->status != 200 && reply->status != 424)
+  if (reply->status != 424 && (reply->status < 200 || reply->status > 299))
     return false;
   struct values values = {0};
   struct value *body = NULL;
@@ -107,10 +107,10 @@ bool graph_split_batch(
   const struct value *responses = NULL;
   if (json_parse(json, reply->body, reply->body_length, &values, &body, &err))
     responses = value_get(body, "responses");
-  /* An empty list looks like an empty map (base/value.h). */
-  bool ok = value_is(responses, VALUE_LIST) || (value_is(responses, VALUE_MAP) && value_count(responses) == 0);
-  for (size_t i = 0; ok && i < count; i++)
+  if (!value_is(responses, VALUE_LIST)) /* of nobody it says anything, so nothing is taken for done */
+    responses = NULL;
+  for (size_t i = 0; i < count; i++)
     give_part(reply, part_of(responses, i), i, on_part, context);
   values_release(&values);
-  return ok;
+  return true;
 }

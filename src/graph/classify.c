@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-/* What is longer is a slip of somebody's pen; Graph's longest is a day (facts 3.2). */
-#define RETRY_AFTER_MAX_MS (30 * CLOCK_DAY)
+/* Only so that moments can be reckoned with: what was asked is never cut (facts trap 16). */
+#define RETRY_AFTER_MAX_MS (100 * 366 * CLOCK_DAY)
 
 static int64_t capped(int64_t ms)
 {

@@ -84,7 +84,8 @@ void graph_batch_add(
 void graph_batch_end(
     struct graph_batch *batch, const struct graph_endpoint *endpoint, struct graph_request *ret_request);
 /* Calls on_part once for each of `count` requests, in their order, whatever the order of the answer; one that the
- * answer leaves out has status 0. False: this is no answer to a batch (nothing was called), and it stands for all. */
+ * answer leaves out has status 0, and so have all where a success holds no answers. False: another status than those of
+ * a batch (nothing was called), which stands for all. */
 typedef void graph_on_part(void *context, size_t number, const struct graph_reply *reply);
 bool graph_split_batch(
     struct json *json, const struct graph_reply *reply, size_t count, graph_on_part *on_part, void *context) MUST_CHECK;

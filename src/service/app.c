@@ -423,6 +423,7 @@ static void on_reply(void *context, const struct graph_reply *reply)
   service_notice_clock(app->service);
   list_remove(&parcel->link);
   app->parcels--;
+  app->widened = false;
   bool apart = parcel->is_batch && graph_split_batch(app->service->setup.json, reply, parcel->count, on_part, parcel);
   if (!apart && parcel->is_batch && is_refused_as_batch(reply)) {
     log_warn("account %s: Graph refuses a $batch (%d); requests go out one by one", app->label, reply->status);

@@ -97,6 +97,13 @@ static void react_unauthorized(struct service *service, struct agent *agent, int
   identity_prove_token(service, agent, now);
 }
 
+/* Others have got through since this user was refused: the next 401 says nothing of the token. */
+static bool is_about_user(const struct app *app, const struct agent *agent)
+{
+  const struct agent_trouble *trouble = agent->trouble;
+  return trouble != NULL && trouble->unauthorized > 0 && app->accepted != trouble->accepted_then;
+}
+
 /* What was noted when it went out, by the clock as it is now. */
 static void shift(struct flight *flight, int64_t by_ms)
 {
@@ -212,12 +219,17 @@ static void take_reading(
   struct agent *agent = reader->agent;
   if (told) {
     if (agent->trouble != NULL)
-      agent->trouble->attempts = 0;
+      agent->trouble->attempts = agent->trouble->unauthorized = 0;
     if (!sched_was_read(agent, reader->shown, now))
       log_info(
           "%s shows %s by their own choice; it is left alone", agent_label(agent), availability_str(reader->shown));
     store_touch(service->setup.store, agent);
-  } else if (outcome->kind != OUTCOME_THROTTLED && outcome->kind != OUTCOME_TOKEN_STALE) {
+  } else if (outcome->kind == OUTCOME_TOKEN_STALE) {
+    /* Not what the first token's end has refused. From then on it is as any read that fails. */
+    react_unauthorized(service, agent, now);
+    if (agent->trouble->unauthorized >= 2 && sched_not_read(agent, now))
+      agent->trouble->retry_ms = 0;
+  } else if (outcome->kind != OUTCOME_THROTTLED) {
     int attempts = ++agent_trouble(agent)->attempts;
     if (!sched_not_read(agent, now))
       back_off(service, agent, RETRY_BASE_MS, RETRY_CAP_MS, attempts, now);
@@ -263,6 +275,8 @@ static void read_together(struct service *service, struct agent *first)
   struct graph_operation operation = {.kind = GRAPH_GET_PRESENCES, .ids = buf_text(&ids)};
   struct request *request = app_submit(service_app(service, first), &operation, on_read, reading);
   request->once = request->owns_context = true;
+  for (size_t i = 0; i < reading->count; i++)
+    request->about_user = request->about_user || is_about_user(request->app, reading->readers[i].agent);
   buf_release(&ids);
 }
 
@@ -290,9 +304,7 @@ void flight_launch(struct service *service, struct agent *agent, int64_t now)
   must(str_copy(operation.user, sizeof operation.user, agent->id));
   struct request *request = app_submit(service_app(service, agent), &operation, on_done, flight);
   request->once = request->owns_context = true;
-  const struct agent_trouble *trouble = agent->trouble;
-  request->about_user =
-      trouble != NULL && trouble->unauthorized > 0 && request->app->accepted != trouble->accepted_then;
+  request->about_user = is_about_user(request->app, agent);
   agent->by_new_rules = false;
   sched_sent(agent, &plan, now);
   store_touch(service->setup.store, agent);

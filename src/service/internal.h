@@ -99,8 +99,10 @@ struct app {
   struct list_node flying;             /* of parcels */
   size_t in_flight, lookups_in_flight; /* requests, outgoing and flying */
   size_t outgoing_count, parcels;      /* how long those lists are */
-  /* After an outage the number of connections in use begins at one again, and grows with each success. */
+  /* After an outage the number of connections in use begins at one again, and grows by one with each exchange in which
+   * anything succeeds. */
   size_t window;
+  bool widened; /* by this exchange */
   int failures_in_row;
   int64_t outage_since_ms;
   int64_t probe_ms; /* during an outage: when one agent tries before its time, unless something is under way */

@@ -141,7 +141,7 @@ void app_probe(struct app *app, int64_t now)
     retry(service, next, now);
 }
 
-/* An outage makes us careful: one connection at first, one more with each success. */
+/* An outage makes us careful: one connection at first, one more with each exchange that brings a success. */
 static void learn_outage(struct app *app, bool failed, int64_t now)
 {
   if (!failed) {
@@ -156,7 +156,8 @@ static void learn_outage(struct app *app, bool failed, int64_t now)
     app->probes = 0;
     if (over)
       retry_all(app, now);
-    app->window += app->window < (size_t)app->connections;
+    app->window += !app->widened && app->window < (size_t)app->connections;
+    app->widened = true;
     return;
   }
   if (++app->failures_in_row < OUTAGE_FAILURES)

@@ -340,8 +340,13 @@ void service_stop(struct service *service, bool clear)
   service->stopping = true;
   service->clears_all = clear;
   struct list_node *agents = store_agents(service->setup.store);
-  for (struct list_node *node = agents->next; clear && node != agents; node = node->next)
-    pipeline_settle(service, LIST_ENTRY(node, struct agent, all_link), now);
+  for (struct list_node *node = agents->next; node != agents; node = node->next) {
+    struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
+    if (clear && agent_shows_anything(agent, now))
+      pipeline_free_parked(service, agent);
+    retry_at_once(agent); /* it is the last chance */
+    pipeline_settle(service, agent, now);
+  }
 }
 
 bool service_end(struct service *service, struct err *err)

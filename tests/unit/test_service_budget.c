@@ -142,6 +142,24 @@ static void test_batch_unanswered(void **s UNUSED)
   assert_false(service_rest(world.service).busy);
 }
 
+/* A success that answers nobody has changed nothing, for all we can know. */
+static void test_batch_says_nothing(void **s UNUSED)
+{
+  static const struct {
+    int status;
+    const char *body;
+  } answers[] = {{200, ""}, {200, "{}"}, {204, ""}, {202, "{\"x\":1}"}, {424, "<html>"}, {200, "{\"responses\":{}}"}};
+  for (size_t i = 0; i < COUNT_OF(answers); i++) {
+    world.config.batch_off = false;
+    restart_with(NULL, true);
+    agents_ready(1, 10, "Talking");
+    answer_token();
+    reply_with(expect("POST /$batch"), answers[i].status, "", answers[i].body);
+    assert_int_equal(service_rest(world.service).differ, 10);
+    assert_int_equal(service_rest(world.service).parked, 0);
+  }
+}
+
 /* ---- the budget */
 
 static void test_budget_survives_a_restart(void **s UNUSED)
@@ -394,6 +412,35 @@ static void test_outage(void **s UNUSED)
     answer_all(200);
   }
   assert_false(service_rest(world.service).busy);
+}
+
+/* Likewise with batches: twenty that are done together are one success. */
+static void test_outage_of_batches(void **s UNUSED)
+{
+  with_batches();
+  agents_ready(1, 300, "Talking");
+  answer_token();
+  assert_int_equal(open_exchanges("POST /$batch"), 8);
+  answer_all(503);
+  pass(10 * CLOCK_SECOND);
+  struct exchange *probe = NULL;
+  for (size_t i = 0; i < world.sent; i++)
+    if (world.exchanges[i].open) {
+      assert_null(probe);
+      probe = &world.exchanges[i];
+    }
+  assert_non_null(probe);
+  reply_with(probe, 204, "", "");
+  assert_int_equal(open_exchanges("POST /$batch"), 2);
+  struct buf body;
+  buf_init(&body, 8192);
+  buf_add_str(&body, "{\"responses\":[");
+  for (int i = 0; i < 20; i++)
+    buf_addf(&body, "%s{\"id\":\"%d\",\"status\":204}", i == 0 ? "" : ",", i);
+  buf_add_str(&body, "]}");
+  reply_with(find("POST /$batch"), 200, "", buf_text(&body));
+  buf_release(&body);
+  assert_int_equal(open_exchanges("POST /$batch"), 3);
 }
 
 /* The agents' own pauses have grown to minutes; but one finds out, and then all come. */
@@ -669,6 +716,8 @@ int main(void)
       TEST(many_go_together),
       TEST(batch_refused),
       TEST(batch_unanswered),
+      TEST(batch_says_nothing),
+      TEST(outage_of_batches),
       TEST(budget_survives_a_restart),
       TEST(answered_before_a_restart),
       TEST(a_lost_state_file),

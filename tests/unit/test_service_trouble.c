@@ -186,15 +186,15 @@ static void test_lost_answer_to_a_refresh(void **s UNUSED)
 
 /* ---- fairness */
 
-/* Facts 6: the presence service also says 401 for reasons that have nothing to do with the token. */
-static void test_one_user_is_always_unauthorized(void **s UNUSED)
+/* Until then, whatever has `what` in its line is answered with 401, all else with success. */
+static struct refusing {
+  int tokens, refused, cleared;
+  int64_t gap_ms; /* the longest time in which nobody got through */
+} refuse(const char *what, int64_t until_ms)
 {
-  first_ready();
-  state("b@c.com", "Ready", "");
-  answer_user("GET /users/b%40c.com", ID_B);
-  int64_t last = world.now, gap = 0;
-  int tokens = 0;
-  while (world.now < START + 2 * CLOCK_HOUR) {
+  struct refusing seen = {0};
+  int64_t last = world.now;
+  while (world.now < until_ms) {
     bool any = false;
     for (size_t i = 0; i < world.sent; i++) {
       struct exchange *exchange = &world.exchanges[i];
@@ -202,15 +202,19 @@ static void test_one_user_is_always_unauthorized(void **s UNUSED)
         continue;
       any = true;
       if (strcmp(exchange->line, "POST token") == 0) {
-        tokens++;
+        seen.tokens++;
         answer_token();
-      } else if (strstr(exchange->line, ID_B) != NULL) {
+      } else if (strstr(exchange->line, what) != NULL) {
+        seen.refused++;
         reply_with(exchange, 401, "", "{\"error\":{\"code\":\"ServiceError\",\"message\":\"another user\"}}");
       } else if (str_starts(exchange->line, "GET")) {
-        reply_with(exchange, 200, "", "{\"id\":\"" ID_B "\"}");
+        reply_with(
+            exchange, 200, "",
+            strstr(exchange->line, "b%40") != NULL ? "{\"id\":\"" ID_B "\"}" : "{\"id\":\"" ID_A "\"}");
       } else {
-        gap = world.now - last > gap ? world.now - last : gap;
+        seen.gap_ms = world.now - last > seen.gap_ms ? world.now - last : seen.gap_ms;
         last = world.now;
+        seen.cleared += strstr(exchange->line, "clearUserPreferredPresence") != NULL;
         reply_with(exchange, 200, "", "");
       }
     }
@@ -220,8 +224,72 @@ static void test_one_user_is_always_unauthorized(void **s UNUSED)
       turn();
     }
   }
-  assert_in_range(gap, 1, PRESENCE_FADE_MS); /* the healthy agent never faded */
-  assert_in_range(tokens, 1, 6);
+  return seen;
+}
+
+/* Facts 6: the presence service also says 401 for reasons that have nothing to do with the token. */
+static void test_one_user_is_always_unauthorized(void **s UNUSED)
+{
+  first_ready();
+  state("b@c.com", "Ready", "");
+  answer_user("GET /users/b%40c.com", ID_B);
+  struct refusing seen = refuse(ID_B, START + 2 * CLOCK_HOUR);
+  assert_in_range(seen.gap_ms, 1, PRESENCE_FADE_MS); /* the healthy agent never faded */
+  assert_in_range(seen.tokens, 1, 6);
+}
+
+/* Nor must what cannot be read close the account for those who are Available; after three times it is cleared without.
+ */
+static void test_reading_is_always_unauthorized(void **s UNUSED)
+{
+  first_ready();
+  state("b@c.com", "NotReady", "LUNCH");
+  answer_user("GET /users/b%40c.com", ID_B);
+  refuse("nothing", START + 10 * CLOCK_MINUTE);
+  state("b@c.com", "Ready", "");
+  struct refusing seen = refuse("getPresencesByUserId", START + CLOCK_HOUR);
+  assert_int_equal(seen.cleared, 1);
+  assert_in_range(seen.refused, 3, 6);
+  assert_in_range(seen.tokens, 1, 6);
+  assert_in_range(seen.gap_ms, 1, PRESENCE_FADE_MS);
+}
+
+/* Whoever waits after a failure is not left out of what is flushed, nor of what is cleared, at the end. */
+static void stop(bool clear)
+{
+  first_ready();
+  state("a@c.com", "Talking", "");
+  for (int failures = 0; failures < 4; failures++) {
+    answer(IN_A_CALL(ID_A), 500);
+    pass(failures < 3 ? CLOCK_MINUTE : 1); /* a pause of at least eight seconds begins */
+  }
+  expect_nothing();
+  service_stop(world.service, clear);
+  turn();
+  answer(clear ? "POST /users/" ID_A "/presence/clearPresence" : IN_A_CALL(ID_A), 200);
+  assert_false(service_rest(world.service).busy);
+}
+
+static void test_stop_sends_what_waits(void **s UNUSED)
+{
+  stop(false);
+}
+
+static void test_stop_clears_who_waits(void **s UNUSED)
+{
+  stop(true);
+}
+
+static void test_stop_clears_who_is_parked(void **s UNUSED)
+{
+  first_ready();
+  state("a@c.com", "Talking", "");
+  answer(IN_A_CALL(ID_A), 403);
+  assert_true(is_parked());
+  service_stop(world.service, true);
+  turn();
+  answer("POST /users/" ID_A "/presence/clearPresence", 200);
+  assert_int_equal(service_rest(world.service).parked, 0);
 }
 
 static void answer_all(const char *wanted, int *ret_wanted)
@@ -353,6 +421,10 @@ int main(void)
       TEST(test_resync_while_one_is_under_way),
       TEST(test_lost_answer_to_a_refresh),
       TEST(test_one_user_is_always_unauthorized),
+      TEST(test_reading_is_always_unauthorized),
+      TEST(test_stop_sends_what_waits),
+      TEST(test_stop_clears_who_waits),
+      TEST(test_stop_clears_who_is_parked),
       TEST(test_nobody_starves),
       TEST(test_longest_name),
       TEST(test_far_future_of_a_recording),
