@@ -58,11 +58,13 @@ static bool says(const struct expectation *expected, const char *action, const s
 }
 
 /* Whether it will be done is not known yet: from now on that presence may be ours. */
-static void note_try(struct sim_tenant *tenant, const char *id, const char *action, const struct value *body)
+static void note_try(
+    struct sim *sim, struct sim_tenant *tenant, const char *id, const char *action, const struct value *body)
 {
   if (strcmp(action, "setUserPreferredPresence") != 0)
     return;
   struct watched *watched = watch(tenant, id);
+  watched->sent_ms = sim_true_now(sim);
   watched->tried |= 1u << availability_parse(value_get_text(body, "availability", ""));
   watched->tried_saved |= watched->tried; /* it is committed before it goes out */
 }
@@ -77,7 +79,7 @@ static void check_set(struct sim *sim, struct sim_tenant *tenant, const char *pa
     return;
   str_cut(id, sizeof id, users + strlen("/users/"));
   action += strlen(marker);
-  note_try(tenant, id, action, body);
+  note_try(sim, tenant, id, action, body);
   if (sim->identities_moved)
     return;
   struct person *person = directory_by_id(tenant->tenant.directory, id);
@@ -154,7 +156,9 @@ void check_sent(struct sim *sim, struct sim_tenant *tenant, bool is_token, const
 static void on_set_preferred(struct sim *sim, struct sim_tenant *tenant, const struct person *person)
 {
   struct watched *watched = watch(tenant, person->id);
-  int64_t moved_ms = person->preferred.expires_ms - watched->ends_ms;
+  /* However long they were on their way: what is compared is the end that was meant. */
+  int64_t ends_ms = watched->sent_ms + person->preferred.expires_ms - sim_true_now(sim);
+  int64_t moved_ms = ends_ms - watched->ends_ms;
   /* Durations are whole seconds. From two seconds on it is another decision's end, as when two delays are over. */
   bool again = watched->confirmed && watched->ours == person->preferred.presence && moved_ms > -1200 && moved_ms < 1200;
   again =
@@ -164,13 +168,14 @@ static void on_set_preferred(struct sim *sim, struct sim_tenant *tenant, const s
         sim, "%s: a preferred presence that was confirmed is sent again%s", person->upn,
         watched->chosen ? ", over the person's own choice" : "");
   *watched = (struct watched){
+      .sent_ms = watched->sent_ms,
       .said_ms = watched->said_ms,
       .tried = watched->tried,
       .refused_after = watched->refused_after,
       .tried_saved = watched->tried_saved,
       .ours = person->preferred.presence,
       .set_ms = sim_true_now(sim),
-      .ends_ms = person->preferred.expires_ms};
+      .ends_ms = ends_ms};
   must(str_copy(watched->id, sizeof watched->id, person->id));
 }
 

@@ -1,6 +1,7 @@
 /* What fails is not hammered: a pause after each failure that names none, and no token after the other while none is
  * taken. Of each pause a little less than the least that the daemon's own may come to, because
  * small steps of the clock are not noticed. */
+#include "adapters/json.h"
 #include "base/str.h"
 #include "sim.h"
 
@@ -45,43 +46,110 @@ static void on_token_reply(struct sim *sim, struct pace *pace, const struct visi
   pace->token_ms = good ? 0 : sim->steady_ms + TOKEN_PAUSE_MS;
 }
 
-/* Was that person refused before, and others were not? Then it is not the token. */
-static bool is_about_user(const struct sim_tenant *tenant, const char *path)
+/* ---- 401 */
+
+/* Who was refused when others were taken, and so is known not to be the token's fault. */
+#define OTHERS_TAKEN (-1)
+
+/* A request, or a part of a $batch, with the status that it was answered with. */
+struct part {
+  const char *url;
+  const struct value *body;
+  int status;
+};
+enum { PARTS_MAX = 20 };
+
+static int status_of(const struct value *responses, const char *id)
 {
-  for (size_t i = 0; i < tenant->watched_count; i++)
-    if (strstr(path, tenant->watched[i].id) != NULL)
-      return tenant->watched[i].refused_after != 0 && tenant->watched[i].refused_after != tenant->pace.accepts + 1;
-  return false;
+  for (size_t i = 0; i < value_count(responses); i++)
+    if (strcmp(value_get_text(value_at(responses, i), "id", ""), id) == 0)
+      return (int)value_get_number(value_at(responses, i), "status", 0);
+  return 0;
 }
 
-static void on_refusal(struct sim *sim, struct sim_tenant *tenant, int token, const char *path)
+static struct value *parsed(struct sim *sim, const char *text, struct values *values)
 {
-  struct pace *pace = &tenant->pace;
+  struct value *value = NULL;
+  struct err err = ERR_INIT;
+  return json_parse(sim->tenant_json, text, strlen(text), values, &value, &err) ? value : NULL;
+}
+
+/* How many; their texts live in `values`. */
+static size_t parts_of(
+    struct sim *sim, const char *path, const char *body, const struct visit *visit, struct values *values,
+    struct part parts[PARTS_MAX])
+{
+  const struct value *request = parsed(sim, body, values);
+  const struct value *requests = value_get(request, "requests");
+  if (strstr(path, "$batch") == NULL || visit->status == 401) {
+    parts[0] = (struct part){path, request, visit->status};
+    return 1;
+  }
+  const struct value *responses = value_get(parsed(sim, buf_text(&visit->body), values), "responses");
+  size_t count = value_count(requests);
+  must(count <= PARTS_MAX);
+  for (size_t i = 0; i < count; i++) {
+    const struct value *part = value_at(requests, i);
+    parts[i] = (struct part){
+        value_get_text(part, "url", ""), value_get(part, "body"), status_of(responses, value_get_text(part, "id", ""))};
+  }
+  return count;
+}
+
+static bool is_of(const struct part *part, const struct watched *watched)
+{
+  const struct value *ids = value_get(part->body, "ids");
+  bool found = strstr(part->url, watched->id) != NULL;
+  for (size_t i = 0; i < value_count(ids); i++)
+    found = found || strcmp(value_text(value_at(ids, i), ""), watched->id) == 0;
+  return found;
+}
+
+/* Was somebody of that part refused before, and others were not? Then it is not the token. */
+static bool is_about_user(const struct sim_tenant *tenant, const struct part *part)
+{
+  bool about = false;
+  for (size_t i = 0; i < tenant->watched_count; i++) {
+    int refused_after = tenant->watched[i].refused_after;
+    about =
+        about || (refused_after != 0 && refused_after != tenant->pace.accepts + 1 && is_of(part, &tenant->watched[i]));
+  }
+  return about;
+}
+
+static void doubt(struct sim *sim, struct pace *pace, int token)
+{
   /* One whose successor is asked for, or there, is as good as thrown away, and says nothing about that one. */
-  if (pace->asking || token < pace->tokens || token == pace->refused_token || is_about_user(tenant, path))
+  if (pace->asking || token < pace->tokens || token == pace->refused_token)
     return;
   pace->refused_token = token;
   if (++pace->refusals >= 2)
     pace->closed_ms = sim->steady_ms + REFUSED_PAUSE_MS;
 }
 
-/* Who was among those that were refused. */
-static void note_refused(struct sim_tenant *tenant, const char *path, const char *body)
+static bool is_accepted(const struct part *part)
 {
-  for (size_t i = 0; i < tenant->watched_count; i++)
-    if (strstr(path, tenant->watched[i].id) != NULL || strstr(body, tenant->watched[i].id) != NULL)
-      tenant->watched[i].refused_after = tenant->pace.accepts + 1;
+  return part->status > 0 && part->status < 500 && part->status != 401;
 }
 
-/* Did Graph take the token? Of a $batch the parts say it. */
-static bool is_refused(const struct visit *visit)
+static void note_token(struct sim *sim, struct sim_tenant *tenant, const struct part *parts, size_t count, int token)
 {
-  return visit->status == 401 || strstr(buf_text(&visit->body), "\"status\":401") != NULL;
-}
-
-static bool is_accepted(const struct visit *visit)
-{
-  return strstr(buf_text(&visit->body), "\"status\":2") != NULL || (!is_refused(visit) && visit->status < 500);
+  bool accepted = false, doubted = false;
+  for (size_t i = 0; i < count; i++) {
+    accepted = accepted || is_accepted(&parts[i]);
+    doubted = doubted || (parts[i].status == 401 && !is_about_user(tenant, &parts[i]));
+  }
+  if (accepted)
+    tenant->pace.refusals = 0;
+  else if (doubted)
+    doubt(sim, &tenant->pace, token);
+  for (size_t i = 0; i < count; i++)
+    for (size_t j = 0; parts[i].status == 401 && j < tenant->watched_count; j++)
+      if (is_of(&parts[i], &tenant->watched[j]))
+        tenant->watched[j].refused_after = accepted ? OTHERS_TAKEN : tenant->pace.accepts + 1;
+  tenant->pace.accepts += accepted;
+  for (size_t i = 0; accepted && i < tenant->watched_count; i++)
+    tenant->watched[i].retry_ms = 0; /* it may have been the end of an outage: then nobody sits out his pause */
 }
 
 static bool names_pause(const struct visit *visit)
@@ -111,17 +179,10 @@ void pace_reply(
     on_token_reply(sim, &tenant->pace, visit);
     return;
   }
-  bool accepted = is_accepted(visit), refused = is_refused(visit);
-  if (accepted)
-    tenant->pace.refusals = 0;
-  else if (refused)
-    on_refusal(sim, tenant, token, path);
-  if (refused)
-    note_refused(tenant, path, body);
-  tenant->pace.accepts += accepted;
-  if (accepted) /* it may have been the end of an outage: then nobody sits out his pause */
-    for (size_t i = 0; i < tenant->watched_count; i++)
-      tenant->watched[i].retry_ms = 0;
+  struct values values = {0};
+  struct part parts[PARTS_MAX];
+  note_token(sim, tenant, parts, parts_of(sim, path, body, visit, &values, parts), token);
+  values_release(&values);
   if (visit->status == 429 && !names_pause(visit) && tenant->gate_unsaved_ms < sim->steady_ms + THROTTLE_PAUSE_MS)
     tenant->gate_unsaved_ms = sim->steady_ms + THROTTLE_PAUSE_MS;
   if (visit->status >= 500)

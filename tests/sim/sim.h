@@ -88,7 +88,8 @@ struct oracle {
 struct watched {
   char id[PERSON_ID_SIZE];
   enum presence ours;         /* the preferred presence that we set last */
-  int64_t set_ms, ends_ms;    /* when, and until when; true time */
+  int64_t sent_ms;            /* when it went out; true time, as all of these */
+  int64_t set_ms, ends_ms;    /* when it was done; until when it was meant to last as it went out */
   int64_t said_ms;            /* when something new was said of them; true time */
   bool confirmed;             /* and the answer came back */
   bool confirmed_saved;       /* ... and was written down */
@@ -100,7 +101,7 @@ struct watched {
   unsigned tried;             /* presences that may be ours, for all the daemon can know, as 1 << availability */
   unsigned tried_saved;       /* likewise, for a daemon that starts from what its last turn has saved */
   int64_t cleared_ms;
-  int refused_after;                 /* 401, after so many accepts and one; 0: not */
+  int refused_after;                 /* 401, after so many accepts and one; 0: not; less: others were taken with it */
   int64_t retry_ms, retry_offset_ms; /* steady: no action before it, unless the clock is set otherwise */
 };
 
