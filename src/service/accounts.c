@@ -358,10 +358,20 @@ static void forget_ended(struct service *service, int64_t now)
   service->left_count = kept;
 }
 
+/* Nobody can clear it, so it is said. */
+static void tell_left(struct service *service, const char *account, size_t agents, int64_t until_ms)
+{
+  char at[CLOCK_TEXT_SIZE];
+  log_warn(
+      "%zu agents of account %s still show something; it ends by itself by %s", agents, account,
+      clock_rfc3339(until_ms, at));
+  service->left = must_realloc(service->left, (service->left_count + 1) * sizeof *service->left);
+  service->left[service->left_count++] = (struct left){must_strdup(account), agents, until_ms};
+}
+
 static void report(
     struct service *service, const struct config *now, const struct departure *departures, int64_t now_ms)
 {
-  char at[CLOCK_TEXT_SIZE];
   forget_ended(service, now_ms);
   for (size_t i = 0; i < now->account_count; i++) {
     const struct departure *departure = &departures[i];
@@ -370,14 +380,63 @@ static void report(
       log_info(
           "account %s: %zu agents have lost its app registration; %zu of them are served by no account now", id,
           departure->moved, departure->unserved);
-    if (departure->left == 0)
-      continue;
-    log_warn(
-        "%zu agents of account %s still show something; it ends by itself by %s", departure->left, id,
-        clock_rfc3339(departure->left_until_ms, at));
-    service->left = must_realloc(service->left, (service->left_count + 1) * sizeof *service->left);
-    service->left[service->left_count++] = (struct left){must_strdup(id), departure->left, departure->left_until_ms};
+    if (departure->left > 0)
+      tell_left(service, id, departure->left, departure->left_until_ms);
   }
+}
+
+/* ---- what another run has left */
+
+static void keep_registration(struct service *service, const struct config_account *account)
+{
+  char key[APP_KEY_SIZE], known[APP_KEY_SIZE];
+  app_key(account, key);
+  if (!store_registration(service->setup.store, account->id, known, sizeof known) || strcmp(known, key) != 0)
+    store_set_registration(service->setup.store, account->id, key);
+}
+
+/* The agents of the account (its index in the store) were just loaded. What was confirmed of them holds where they were
+ * shown: with another registration than theirs that is out of reach. */
+static void check_registration(struct service *service, const struct config_account *account, int index, int64_t now)
+{
+  char key[APP_KEY_SIZE], known[APP_KEY_SIZE];
+  struct departure departure = {0};
+  app_key(account, key);
+  if (!store_registration(service->setup.store, account->id, known, sizeof known) || strcmp(known, key) == 0)
+    return;
+  struct list_node *agents = store_agents(service->setup.store);
+  for (struct list_node *node = agents->next, *after; node != agents; node = after) {
+    struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
+    after = node->next;
+    if (agent->account != index)
+      continue;
+    note_departure(&departure, agent, index, now);
+    forget_registration(service, agent);
+    if (agent->names == NULL)
+      remove_agent(service, agent);
+  }
+  if (departure.moved > 0)
+    log_warn(
+        "account %s has another app registration than when the state file was written; its %zu agents begin anew",
+        account->id, departure.moved);
+  if (departure.left > 0)
+    tell_left(service, account->id, departure.left, departure.left_until_ms);
+}
+
+static void on_stranger(void *context, const char *account, size_t agents, int64_t until_ms)
+{
+  log_warn("config.xml has no account %s any more, and nothing has cleared what its agents show", account);
+  tell_left(context, account, agents, until_ms);
+}
+
+void accounts_start(struct service *service, int64_t now)
+{
+  const struct config *config = service->setup.config;
+  for (size_t i = 0; i < config->account_count; i++) {
+    check_registration(service, &config->accounts[i], (int)i, now);
+    keep_registration(service, &config->accounts[i]);
+  }
+  store_visit_strangers(service->setup.store, now, on_stranger, service);
 }
 
 /* ---- the change */
@@ -413,7 +472,12 @@ void service_configure(
     sched_add(&service->sched, agent);
     identity_resume(service, agent, now);
   }
+  for (size_t i = 0; i < next->account_count; i++)
+    if (joint[i] >= (int)before->account_count)
+      check_registration(service, &next->accounts[i], joint[i], now);
   move_agents(service, before, joint, departures, now);
+  for (size_t i = 0; i < next->account_count; i++)
+    keep_registration(service, &next->accounts[i]);
   accounts_set_apps(service, setup, before);
   sched_set_queues(&service->sched, service->app_count);
   store_set_accounts(store, next_ids, next->account_count);

@@ -258,6 +258,9 @@ const char *pipeline_suffix_of(const char *agent); /* behind the last "@"; "" wi
 /* accounts.c */
 /* Does the hand-over that is under way take the agent's account away? Then nothing is shown any more. */
 bool accounts_loses(const struct service *service, const struct agent *agent);
+/* What an earlier run showed under registrations that are not those of the config, or for accounts that it does not
+ * have, is out of reach: such agents begin anew, and it is said. */
+void accounts_start(struct service *service, int64_t now);
 /* The registrations of setup.config: those of the old list that it names go on, with what they know. */
 void accounts_set_apps(struct service *service, const struct service_setup *setup, const struct config *before);
 

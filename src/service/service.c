@@ -126,6 +126,7 @@ void service_start(struct service *service)
   struct list_node *agents = store_agents(service->setup.store);
   for (struct list_node *node = agents->next; node != agents; node = node->next)
     sched_add(&service->sched, LIST_ENTRY(node, struct agent, all_link));
+  accounts_start(service, now);
   for (struct list_node *node = agents->next, *next; node != agents; node = next) {
     next = node->next;
     struct agent *agent = LIST_ENTRY(node, struct agent, all_link);

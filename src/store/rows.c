@@ -99,16 +99,19 @@ const char *const store_schema[] = {
     " FOREIGN KEY(agent, ucc) REFERENCES contributions(agent, ucc) ON DELETE CASCADE) WITHOUT ROWID;"
     "INSERT INTO delays SELECT * FROM delays_kept;"
     "DROP TABLE delays_kept;",
+    /* 9: whose tenant it is that shows what is confirmed; what a person chose over ours */
+    "CREATE TABLE registrations(account TEXT PRIMARY KEY, app TEXT NOT NULL) WITHOUT ROWID;"
+    "ALTER TABLE agents ADD COLUMN left_choice TEXT NOT NULL DEFAULT '';",
     NULL};
 
 const char *const store_sql[STATEMENT_COUNT] = {
     /* A row that is there is updated, not inserted over: that looks at no foreign keys. */
     [NEW_AGENT] = "INSERT INTO agents(account, id, session, session_unsure, session_set, session_until, preferred,"
                   " preferred_unsure, preferred_set, preferred_until, message_hash, message_unsure, message_until,"
-                  " preferred_for, preferred_tried, key) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                  " preferred_for, preferred_tried, left_choice, key) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [PUT_AGENT] = "UPDATE agents SET account=?, id=?, session=?, session_unsure=?, session_set=?, session_until=?,"
                   " preferred=?, preferred_unsure=?, preferred_set=?, preferred_until=?, message_hash=?,"
-                  " message_unsure=?, message_until=?, preferred_for=?, preferred_tried=? WHERE key=?",
+                  " message_unsure=?, message_until=?, preferred_for=?, preferred_tried=?, left_choice=? WHERE key=?",
     [DELETE_AGENT] = "DELETE FROM agents WHERE key=?",
     [NEW_CONTRIBUTION] = "INSERT INTO contributions(name, state, reason, attributes, at, since, recheck, kind, session,"
                          " preferred, start, hold, after_session, after_preferred, after_hold, message, rule, place,"
@@ -126,6 +129,13 @@ const char *const store_sql[STATEMENT_COUNT] = {
     [FORGET_EVENT_IDS] = "DELETE FROM event_ids WHERE seen<=?",
     [GET_GATE] = "SELECT until FROM gates WHERE app=?",
     [PUT_GATE] = "INSERT OR REPLACE INTO gates VALUES(?,?)",
+    [GET_REGISTRATION] = "SELECT app FROM registrations WHERE account=?",
+    [PUT_REGISTRATION] = "INSERT OR REPLACE INTO registrations VALUES(?,?)",
+    /* As agent_shows_anything() has it. */
+    [GET_STRANGERS] = "SELECT account, count(*), max(max(session_until, preferred_until, message_until)) FROM agents"
+                      " WHERE account<>'' AND (((session<>'none' OR session_unsure) AND session_until>?1)"
+                      " OR ((preferred<>'none' OR preferred_unsure) AND preferred_until>?1)"
+                      " OR ((message_hash<>0 OR message_unsure) AND message_until>?1)) GROUP BY account",
     [GET_BUDGET] = "SELECT used, under_way, at FROM budgets WHERE app=?",
     [PUT_BUDGET] = "INSERT OR REPLACE INTO budgets(app, used, under_way, at) VALUES(?,?,?,?)",
     [GET_ALIVE] = "SELECT at FROM alive",
@@ -236,7 +246,8 @@ static void write_row(struct store *store, struct agent *agent)
   db_bind_int(put, 13, c->message.until_ms);
   db_bind_int(put, 14, c->preferred_for_ms);
   db_bind_int(put, 15, c->preferred_tried);
-  db_bind_int(put, 16, agent->key);
+  db_bind_text(put, 16, agent->left_choice == AVAILABILITY_UNKNOWN ? "" : availability_str(agent->left_choice));
+  db_bind_int(put, 17, agent->key);
   store_run(store, statement);
   agent->stored = true;
 }
@@ -338,6 +349,7 @@ static bool read_agent(struct store *store, struct loaded *loaded, struct db_sta
   agent->confirmed.preferred = read_slot(row, 7);
   agent->confirmed.preferred_for_ms = db_int(row, 14);
   agent->confirmed.preferred_tried = (uint16_t)db_int(row, 15);
+  agent->left_choice = availability_parse(db_text(row, 16));
   agent->confirmed.message = (struct message_slot){(uint64_t)db_int(row, 11), db_int(row, 12) != 0, db_int(row, 13)};
   if ((loaded->count & (loaded->count - 1)) == 0) /* grows by doubling: 1, 2, 4, ... */
     loaded->agents = must_realloc(loaded->agents, (loaded->count == 0 ? 1 : 2 * loaded->count) * sizeof agent);

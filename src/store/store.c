@@ -136,6 +136,41 @@ void store_set_gate(struct store *store, const char *app, int64_t until_ms)
   store_run(store, PUT_GATE);
 }
 
+bool store_registration(struct store *store, const char *account, char *to, size_t room)
+{
+  struct db_statement *get = store->statements[GET_REGISTRATION];
+  db_bind_text(get, 1, account);
+  bool found = db_step(get, &store->failure) == DB_ROW;
+  if (found)
+    str_cut(to, room, db_text(get, 0));
+  db_reset(get);
+  return found;
+}
+
+void store_set_registration(struct store *store, const char *account, const char *app)
+{
+  if (!store_begin(store))
+    return;
+  db_bind_text(store->statements[PUT_REGISTRATION], 1, account);
+  db_bind_text(store->statements[PUT_REGISTRATION], 2, app);
+  store_run(store, PUT_REGISTRATION);
+}
+
+void store_visit_strangers(struct store *store, int64_t now, store_on_stranger *on_stranger, void *context)
+{
+  struct db_statement *get = store->statements[GET_STRANGERS];
+  db_bind_int(get, 1, now);
+  while (db_step(get, &store->failure) == DB_ROW) {
+    const char *account = db_text(get, 0);
+    size_t known = 0;
+    while (known < store->account_count && strcmp(store->account_ids[known], account) != 0)
+      known++;
+    if (known == store->account_count)
+      on_stranger(context, account, (size_t)db_int(get, 1), db_int(get, 2));
+  }
+  db_reset(get);
+}
+
 size_t store_budget(struct store *store, const char *app, size_t *ret_under_way, int64_t *ret_at_ms)
 {
   struct db_statement *get = store->statements[GET_BUDGET];

@@ -57,6 +57,14 @@ enum store_id store_event_id(struct store *store, const char *ucc, const char *i
 int64_t store_gate(struct store *store, const char *app);
 void store_set_gate(struct store *store, const char *app, int64_t until_ms);
 
+/* The app registration that an account's agents were shown under, as the file last said. False: it never did. */
+bool store_registration(struct store *store, const char *account, char *to, size_t room);
+void store_set_registration(struct store *store, const char *account, const char *app);
+/* Each account of the file that this store does not have, with how many of its agents show something of ours, and until
+ * when. */
+typedef void store_on_stranger(void *context, const char *account, size_t agents, int64_t until_ms);
+void store_visit_strangers(struct store *store, int64_t now, store_on_stranger *on_stranger, void *context);
+
 /* How many presence requests of the app the budget's window held at *ret_at_ms, and how many of them had no answer by
  * then: those may have arrived later. 0: none, and nothing is returned. To be written with the commit before they are
  * sent, so that a restart does not begin a budget anew, and with the one after their answers. */

@@ -21,6 +21,10 @@ def ready(agent, **more):
     return {"agent": agent, "state": "Ready", **more}
 
 
+def talking(agent, **more):
+    return {"agent": agent, "state": "Talking", **more}
+
+
 def actions(sim):
     return sim.counters()["actions"]
 
@@ -419,6 +423,77 @@ def test_what_cannot_be_cleared_is_left_behind_and_said(two, start):
     assert left[0]["account"] == "fabrikam.com" and left[0]["agents"] == 2 and left[0]["until"] > site.status()["time"]
     assert "2 agents of account fabrikam.com still show something" in site.ask("status").out
     assert first.shown(ANN) == AVAILABLE and actions(first)["setPresence"] == 1
+
+
+def test_a_registration_that_changed_while_nothing_ran(two, start):
+    """What the old tenant shows is out of reach, and said; in the new one everybody begins anew."""
+    first, second, site = two
+    second.post("/sim/users", {"upn": ANN})
+    del site.accounts["fabrikam.com"]
+    presenced = start(site, talking(ANN))
+    shows(first, IN_A_CALL, ANN)
+    presenced.stop()
+    site.account("contoso.com", second)
+    presenced = start(site)
+    presenced.wait_for("account contoso.com has another app registration than when the state file was written; its 1 ")
+    presenced.wait_for("1 agents of account contoso.com still show something; it ends by itself by ")
+    shows(second, IN_A_CALL, ANN)
+    assert site.status()["left_behind"][0]["account"] == "contoso.com"
+    presenced.stop()
+    presenced = start(site)  # it is known now, and nothing is sent again
+    presenced.send(talking(BEN))
+    shows(second, IN_A_CALL, BEN)
+    assert site.view(ANN)["confirmed"] and site.status()["left_behind"] == []
+    assert actions(second)["setPresence"] == 2 and actions(first)["setPresence"] == 1  # ANN's once in each
+
+
+def test_killed_while_agents_are_handed_over(two, start):
+    first, second, site = two
+    second.post("/sim/users", {"upn": ANN})
+    del site.accounts["fabrikam.com"]
+    presenced = start(site, talking(ANN))
+    shows(first, IN_A_CALL, ANN)
+    first.faults("503")
+    site.account("contoso.com", second).save()
+    presenced.wait_for("lose their app registration")
+    presenced.kill()
+    first.faults()
+    presenced = start(site)
+    presenced.wait_for("1 agents of account contoso.com still show something")
+    shows(second, IN_A_CALL, ANN)
+
+
+def test_an_account_that_went_while_nothing_ran(two, start):
+    first, second, site = two
+    presenced = start(site, talking(ANN), talking(EVE))
+    shows(first, IN_A_CALL, ANN)
+    shows(second, IN_A_CALL, EVE)
+    presenced.stop()
+    kept = site.accounts.pop("fabrikam.com")
+    presenced = start(site)
+    presenced.wait_for("config.xml has no account fabrikam.com any more, and nothing has cleared what its agents show")
+    left = site.status()["left_behind"]
+    assert left[0]["account"] == "fabrikam.com" and left[0]["agents"] == 1
+    presenced.stop()
+    site.accounts["fabrikam.com"] = kept  # as it was: what is shown is known again
+    start(site)
+    assert site.view(EVE)["confirmed"] and site.status()["left_behind"] == []
+    assert actions(second)["setPresence"] == 1
+
+
+def test_an_account_that_comes_back_as_another(two, start):
+    """Likewise when it comes back while the daemon runs."""
+    first, second, site = two
+    second.post("/sim/users", {"upn": ANN})
+    presenced = start(site, talking(ANN))
+    shows(first, IN_A_CALL, ANN)
+    presenced.stop()
+    del site.accounts["contoso.com"]
+    presenced = start(site)
+    site.account("contoso.com", second).save().taken_up()
+    presenced.wait_for("account contoso.com has another app registration")
+    shows(second, IN_A_CALL, ANN)
+    assert actions(first)["setPresence"] == 1
 
 
 def test_a_token_endpoint_that_is_down(two, start):

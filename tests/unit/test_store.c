@@ -443,6 +443,45 @@ static void make_old(int version, const char *rows)
   db_close(db);
 }
 
+static void note_stranger(void *context, const char *account, size_t agents, int64_t until_ms)
+{
+  char *text = context;
+  size_t length = strlen(text);
+  snprintf(text + length, 200 - length, "%s %zu until %lld;", account, agents, (long long)(until_ms - NOW));
+}
+
+/* Whose app registration it was, and what shows something for accounts that are not there any more. */
+static void test_registrations(void **state UNUSED)
+{
+  char app[8] = "", seen[200] = "";
+  struct store *store = reopen(NULL, accounts, 2);
+  assert_false(store_registration(store, "contoso.com", app, sizeof app));
+  store_set_registration(store, "contoso.com", "one");
+  store_set_registration(store, "contoso.com", "two");
+  struct agent *shows = store_agent_new(store, 1), *ended = store_agent_new(store, 1),
+               *unsure = store_agent_new(store, 1);
+  shows->confirmed.preferred = (struct slot){PREFERRED_BUSY, false, NOW, NOW + 3};
+  ended->confirmed.session = (struct slot){SESSION_AWAY, false, NOW - 9, NOW};
+  unsure->confirmed.message = (struct message_slot){0, true, NOW + 7};
+  ended->left_choice = AVAILABILITY_DO_NOT_DISTURB;
+  store = reopen(store, accounts, 2);
+  assert_true(store_registration(store, "contoso.com", app, sizeof app));
+  assert_string_equal(app, "two");
+  store_visit_strangers(store, NOW, note_stranger, seen);
+  assert_string_equal(seen, "");
+  int choices = 0;
+  for (struct list_node *node = store_agents(store)->next; node != store_agents(store); node = node->next)
+    choices += LIST_ENTRY(node, struct agent, all_link)->left_choice == AVAILABILITY_DO_NOT_DISTURB;
+  assert_int_equal(choices, 1);
+  store = reopen(store, accounts, 1);
+  store_visit_strangers(store, NOW, note_stranger, seen);
+  assert_string_equal(seen, "fabrikam.com 2 until 7;");
+  seen[0] = '\0';
+  store_visit_strangers(store, NOW + 7, note_stranger, seen);
+  assert_string_equal(seen, "");
+  store_close(store);
+}
+
 /* Of what an older version had sent, nobody knows whether it was answered. */
 static void test_a_file_without_under_way(void **state UNUSED)
 {
@@ -625,6 +664,7 @@ int main(void)
       TEST(test_decisions_are_logged),
       TEST(test_old_decisions_go),
       TEST(test_a_file_without_the_log),
+      TEST(test_registrations),
       TEST(test_a_file_without_under_way),
       TEST(test_a_file_with_stands),
       TEST(test_damaged_rows),
