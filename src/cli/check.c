@@ -1,5 +1,6 @@
 /* check: everything that can be wrong before the first request, each with its place and remedy. Sends nothing. */
 #include "base/str.h"
+#include "cli/ask.h"
 #include "cli/policies.h"
 #include "cli/site.h"
 #include "rules/test.h"
@@ -86,18 +87,82 @@ static int check_warnings(const struct ruleset *ruleset, bool strict)
   return strict ? (int)count : 0;
 }
 
-/* How many agents the budget keeps up, so that nobody finds out by presences that fade. */
-static void tell_capacity(const struct config_account *account)
+/* "account a", "accounts a, b (one app registration)"; false: an earlier account is of the same one, and named it. */
+static bool registration_text(const struct config *config, size_t index, char *to, size_t room)
 {
+  size_t length = 0, count = 0;
+  for (size_t i = 0; i < config->account_count; i++) {
+    if (!config_same_registration(&config->accounts[i], &config->accounts[index]))
+      continue;
+    if (i < index)
+      return false;
+    snprintf(to + length, room - length, "%s%s", count == 0 ? "" : ", ", config->accounts[i].id);
+    length = strlen(to);
+    count++;
+  }
+  char ids[512];
+  str_cut(ids, sizeof ids, to);
+  snprintf(to, room, count == 1 ? "account %s" : "accounts %s (one app registration)", ids);
+  return true;
+}
+
+/* Requests per second that keep up what agents of the registration show now, as a daemon says that runs; 0: none does.
+ */
+static double needs_of(const struct config *config, size_t index, const struct value *status)
+{
+  const struct value *accounts = value_get(status, "accounts");
+  double needs = 0;
+  for (size_t i = 0; i < config->account_count; i++)
+    for (size_t j = 0; j < value_count(accounts); j++) {
+      const struct value *account = value_at(accounts, j);
+      double least = value_get_number(account, "keep_alives_least_per_second", 0);
+      if (config_same_registration(&config->accounts[i], &config->accounts[index]) &&
+          strcmp(value_get_text(account, "account", ""), config->accounts[i].id) == 0 && least > needs)
+        needs = least;
+    }
+  return needs;
+}
+
+/* How many agents the budget keeps up, so that nobody finds out by presences that fade. */
+static void tell_capacity(const struct config *config, size_t index, const struct value *status)
+{
+  const struct config_account *account = &config->accounts[index];
   struct sched_load load = {.agents = 1000, .available = 1, .lease_ms = account->lease_ms};
   struct sched_capacity capacity = sched_capacity(&load, account->requests_per_30_seconds);
-  char text[512];
+  char who[600], text[1024];
+  if (!registration_text(config, index, who, sizeof who))
+    return;
   snprintf(
       text, sizeof text,
-      "account %s: %d requests per 30 s refresh %lld Available agents at most; `presenced capacity --agents N` says "
-      "more",
-      account->id, account->requests_per_30_seconds, (long long)capacity.agents_most);
+      "%s: %d requests per 30 s refresh %lld Available agents at most; `presenced capacity --agents N` says more", who,
+      account->requests_per_30_seconds, (long long)capacity.agents_most);
   say(true, text);
+  double needs = needs_of(config, index, status);
+  if (needs <= capacity.carries)
+    return;
+  snprintf(
+      text, sizeof text,
+      "%s: what the running daemon keeps up takes at least %.2f requests/s, which is more than the %.2f of this "
+      "budget: "
+      "Available presences would fade; raise RequestsPer30Seconds",
+      who, needs, capacity.carries);
+  say_as("warn", "\033[33m", text);
+}
+
+/* Of each registration; with what its agents need, where a daemon runs with this config.xml. */
+static void tell_capacities(struct cli *cli, const struct config *config)
+{
+  struct values values = {0};
+  struct value *status = NULL;
+  struct buf body;
+  struct err err = ERR_INIT;
+  buf_init(&body, ASK_ANSWER_MAX);
+  if (!ask_daemon(cli, "GET", "/v1/status", &body, &values, &status, &err))
+    status = NULL; /* mostly none runs, and that is no error here */
+  for (size_t i = 0; i < config->account_count; i++)
+    tell_capacity(config, i, status);
+  buf_release(&body);
+  values_release(&values);
 }
 
 /* Several accounts mostly share one file: it is looked at once. */
@@ -165,8 +230,7 @@ int cli_check(struct cli *cli)
       text, sizeof text, "%s: %zu account%s", site.config.path, site.config.account_count,
       site.config.account_count == 1 ? "" : "s");
   say(true, text);
-  for (size_t i = 0; i < site.config.account_count; i++)
-    tell_capacity(&site.config.accounts[i]);
+  tell_capacities(cli, &site.config);
   int failures = check_secrets(cli, &site) + check_rulesets(&site, strict) + check_scripts(&site.config);
   site_close(&site);
   return failures == 0 ? EXIT_DONE : EXIT_USAGE;

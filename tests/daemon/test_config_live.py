@@ -496,6 +496,25 @@ def test_an_account_that_comes_back_as_another(two, start):
     assert actions(first)["setPresence"] == 1
 
 
+def test_check_knows_whether_the_budget_is_enough(sim, make_site, start):
+    """One line for each app registration; and what a daemon that runs needs, before it is too late."""
+    site = make_site(sim)
+    site.account("fabrikam.com", sim)
+    agents = [f"agent{number:03}@contoso.com" for number in range(1, 13)]
+    start(site, *[ready(agent) for agent in agents])
+    wait_until(lambda: actions(sim)["setPresence"] == len(agents), "all are set")
+    enough = site.ask("check")
+    assert enough.code == 0 and "fade" not in enough.out
+    line = "accounts contoso.com, fabrikam.com (one app registration): 1500 requests per 30 s refresh 13366 Available"
+    assert enough.out.count("refresh ") == 1 and line in enough.out
+    for account in site.accounts.values():
+        account["RequestsPer30Seconds"] = "1"
+    few = site.save().ask("check")
+    assert few.code == 0
+    assert "registration): what the running daemon keeps up takes at least 0.04 requests/s, which is more than the 0.03" in (
+        few.out)
+
+
 def test_a_token_endpoint_that_is_down(two, start):
     """The old account never had a token, and so shows nothing: there is nothing to wait for."""
     first, second, site = two
