@@ -7,6 +7,7 @@
 #include <time.h>
 
 #define OWN_MS (5 * CLOCK_MINUTE) /* so long after it was set, a preferred presence may be cleared without a look */
+#define LOOK_MS CLOCK_MINUTE      /* so long a look counts */
 #define STABLE_MS (90 * CLOCK_SECOND)
 #define FADE_MS (5 * CLOCK_MINUTE)
 
@@ -147,7 +148,10 @@ void check_sent(struct sim *sim, struct sim_tenant *tenant, bool is_token, const
     struct watched *watched = &tenant->watched[i];
     if (is_about(watched, "clearUserPreferredPresence", path, body)) /* whether it is done will not be known at once */
       watched->confirmed = false;
-    watched->reads_missed += strstr(body, "\"ids\"") != NULL && strstr(body, watched->id) != NULL;
+    if (strstr(body, "\"ids\"") != NULL && strstr(body, watched->id) != NULL) {
+      watched->reads_missed++;
+      watched->asked_ms = sim_true_now(sim);
+    }
   }
 }
 
@@ -184,8 +188,9 @@ static void on_clear_preferred(struct sim *sim, struct sim_tenant *tenant, const
   struct watched *watched = watch(tenant, person->id);
   int64_t now = sim_true_now(sim), late_ms = 2 * sim->config.request_timeout_ms;
   bool fresh = now < watched->set_ms + OWN_MS + late_ms;
-  bool looked = watched->read_ms >= watched->chosen_ms || now < watched->chosen_ms + OWN_MS + late_ms;
-  bool blind = watched->reads_missed >= 3;
+  bool looked = watched->read_ms >= watched->chosen_ms || now < watched->chosen_ms + LOOK_MS + late_ms;
+  /* Leave to clear without a look is not kept in reserve. */
+  bool blind = watched->reads_missed >= 3 && now < watched->asked_ms + LOOK_MS + late_ms;
   if (watched->chosen && !fresh && !blind && (!looked || watched->read_as_theirs))
     sim_fail(
         sim, "%s: their own choice is cleared (chosen %lld s ago, %s)", person->upn,
@@ -193,6 +198,20 @@ static void on_clear_preferred(struct sim *sim, struct sim_tenant *tenant, const
   watched->chosen = watched->taken_back = watched->confirmed = false;
   watched->ours = PRESENCE_NONE;
   watched->cleared_ms = now;
+}
+
+static void on_set_session(struct sim *sim, struct person *person)
+{
+  size_t name = name_of(person);
+  if (sim->options.plant == PLANT_FADE)
+    person->app.set_ms -= FADE_MS / 2;
+  if (name == SIM_NAMES)
+    return;
+  int64_t lease_ms = sim->leases_ms[sim_account_of(name)], for_ms = person->app.expires_ms - sim_true_now(sim);
+  if (for_ms > lease_ms)
+    sim_fail(
+        sim, "%s: a session is set for %lld s, longer than the lease of %lld s", person->upn, (long long)for_ms / 1000,
+        (long long)lease_ms / 1000);
 }
 
 void check_visit(void *context, const struct visit *visit)
@@ -216,8 +235,8 @@ void check_visit(void *context, const struct visit *visit)
     on_set_preferred(sim, tenant, person);
   else if (strcmp(visit->operation, "clearUserPreferredPresence") == 0)
     on_clear_preferred(sim, tenant, person);
-  else if (strcmp(visit->operation, "setPresence") == 0 && sim->options.plant == PLANT_FADE)
-    person->app.set_ms -= FADE_MS / 2;
+  else if (strcmp(visit->operation, "setPresence") == 0)
+    on_set_session(sim, person);
 }
 
 void check_choice(struct sim *sim, struct sim_tenant *tenant, const struct person *person)
@@ -226,7 +245,6 @@ void check_choice(struct sim *sim, struct sim_tenant *tenant, const struct perso
   watched->chosen = person->preferred.presence != PRESENCE_NONE;
   watched->taken_back = !watched->chosen;
   watched->chosen_ms = sim_true_now(sim);
-  watched->reads_missed = 0;
 }
 
 static struct sim_tenant *tenant_of(struct sim *sim, size_t name)
@@ -487,4 +505,6 @@ void check_end(struct sim *sim)
     check_people(sim);
     world_pass(sim, 3 * CLOCK_MINUTE + sim_roll(sim, 240000));
   }
+  if (!sim->failed && (sim->options.plant == PLANT_STARVED || sim_chance(sim, 0.5)))
+    rush_hour(sim);
 }

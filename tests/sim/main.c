@@ -66,7 +66,9 @@ static int planted(void)
       [PLANT_CHOICE] = "their own choice is cleared",
       [PLANT_OLD_RULES] = "the rules say",
       [PLANT_FADE] = "has faded",
-      [PLANT_LATE] = "before its turn is written down"};
+      [PLANT_LATE] = "before its turn is written down",
+      [PLANT_STARVED] = "starves",
+      [PLANT_LEASE] = "longer than the lease"};
   int missed = 0;
   for (int plant = PLANT_NOTHING + 1; plant < PLANTS; plant++) {
     struct sim_options options = {.quiet = true, .plant = (enum plant)plant};

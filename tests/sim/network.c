@@ -144,6 +144,12 @@ static void split(struct exchange *exchange, struct sim *sim, const char *url)
     exchange->path[query - path] = '\0';
 }
 
+static bool is_of_the_first(struct sim *sim, const struct exchange *exchange)
+{
+  const struct person *person = directory_by_upn(sim->tenants[0].tenant.directory, sim_name(1));
+  return person != NULL && (strstr(exchange->path, person->id) != NULL || strstr(exchange->body, person->id) != NULL);
+}
+
 static void decide_fate(struct sim *sim, struct exchange *exchange)
 {
   struct sim_tenant *tenant = exchange->tenant;
@@ -151,7 +157,7 @@ static void decide_fate(struct sim *sim, struct exchange *exchange)
   exchange->arrives_ms = sim->steady_ms + 1 + sim_roll(sim, (uint32_t)tenant->latency_ms);
   exchange->back_ms = exchange->arrives_ms + 1 + sim_roll(sim, (uint32_t)tenant->latency_ms);
   exchange->sent = true;
-  if (tenant->down) {
+  if (tenant->down || (sim->options.plant == PLANT_STARVED && sim->rushes && is_of_the_first(sim, exchange))) {
     exchange->sent = sim_chance(sim, 0.3);
     exchange->arrives_ms = CLOCK_NEVER;
     exchange->back_ms = exchange->sent ? exchange->times_out_ms : sim->steady_ms + 1 + sim_roll(sim, 3000);

@@ -9,6 +9,7 @@
  *   checks   what must never be seen, and what must be seen in the end
  *   order    of them: nothing is taken away before its replacement stands
  *   pace     what fails is not hammered
+ *   rush     under more changes than the budget carries nobody starves, and nobody fades
  *   disk     SQLite's way to the disk */
 #ifndef TESTS_SIM_SIM_H
 #define TESTS_SIM_SIM_H
@@ -98,6 +99,7 @@ struct watched {
   int64_t chosen_ms, read_ms; /* true time */
   bool read_as_theirs;        /* the last read showed another presence than ours */
   int reads_missed;           /* sent since the last that was answered */
+  int64_t asked_ms;           /* when the last one was */
   unsigned tried;             /* presences that may be ours, for all the daemon can know, as 1 << availability */
   unsigned tried_saved;       /* likewise, for a daemon that starts from what its last turn has saved */
   int64_t cleared_ms;
@@ -142,8 +144,10 @@ enum plant {
   PLANT_OLD_RULES,   /* the daemon does not hear of new rules */
   PLANT_FADE,        /* Graph keeps sessions only half as long as it says */
   PLANT_LATE,        /* a turn's requests go out before its commit */
+  PLANT_STARVED,     /* in the rush hour nothing of the first person arrives */
+  PLANT_LEASE,       /* sessions are set for longer than the lease */
 };
-enum { PLANTS = PLANT_LATE + 1 };
+enum { PLANTS = PLANT_LEASE + 1 };
 
 struct sim_options {
   bool trace;
@@ -170,6 +174,7 @@ struct sim {
   struct config config;
   struct config_account accounts[SIM_ACCOUNTS];
   const char *account_ids[SIM_ACCOUNTS];
+  int64_t leases_ms[SIM_ACCOUNTS]; /* that are meant */
   struct wiped secrets[SIM_ACCOUNTS];
   struct ruleset *rulesets[SIM_ACCOUNTS];
   uint32_t generation;
@@ -185,7 +190,8 @@ struct sim {
   uint64_t turn_writes;    /* those of the disk, when that request went out */
   /* the world */
   struct sim_tenant tenants[SIM_TENANTS];
-  bool calm; /* nothing goes wrong any more */
+  bool calm;   /* nothing goes wrong any more */
+  bool rushes; /* and everybody looks: see rush.c */
   struct oracle oracle, before_reload;
   struct undo {
     struct voice *voice, was;
@@ -277,6 +283,11 @@ void check_end(struct sim *sim);
 void check_order(
     struct sim *sim, size_t name, const struct person *person, const struct watched *watched, const char *action,
     const char *message);
+
+/* ---- rush */
+
+/* Once all is calm and done. */
+void rush_hour(struct sim *sim);
 
 /* ---- pace */
 

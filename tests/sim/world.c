@@ -340,6 +340,9 @@ static void make_accounts(struct sim *sim)
         .requests_per_30_seconds = limits[tenant_of[i]],
         .lookups_per_10_seconds = 500,
         .lease_ms = sim_chance(sim, 0.5) ? CLOCK_HOUR : 10 * CLOCK_MINUTE};
+    sim->leases_ms[i] = sim->accounts[i].lease_ms;
+    if (sim->options.plant == PLANT_LEASE)
+      sim->accounts[i].lease_ms *= 2;
     wiped_set(&sim->secrets[i], "secret", 6);
   }
   for (size_t i = 0; i < SIM_NAMES; i++) {
