@@ -247,14 +247,9 @@ void check_choice(struct sim *sim, struct sim_tenant *tenant, const struct perso
   watched->chosen_ms = sim_true_now(sim);
 }
 
-static struct sim_tenant *tenant_of(struct sim *sim, size_t name)
-{
-  return &sim->tenants[sim_account_of(name) == 1 ? 1 : 0];
-}
-
 void check_said(struct sim *sim, size_t name)
 {
-  struct sim_tenant *tenant = tenant_of(sim, name);
+  struct sim_tenant *tenant = sim_tenant_of(sim, name);
   const struct person *person = directory_by_upn(tenant->tenant.directory, sim_name(name));
   if (person == NULL)
     return;
@@ -417,7 +412,7 @@ void check_unconfirm(struct sim *sim)
 
 /* ---- in the end */
 
-static bool session_is(const struct person *person, enum presence presence, int64_t soon_ms)
+bool check_session(const struct person *person, enum presence presence, int64_t soon_ms)
 {
   if (presence == PRESENCE_NONE)
     return !person->has_app || person->app.expires_ms <= soon_ms;
@@ -433,7 +428,7 @@ static bool same(const struct expectation *a, const struct expectation *b)
 
 static void check_person(struct sim *sim, size_t name)
 {
-  struct sim_tenant *tenant = tenant_of(sim, name);
+  struct sim_tenant *tenant = sim_tenant_of(sim, name);
   struct person *person = directory_by_upn(tenant->tenant.directory, sim_name(name));
   int64_t wall_ms = sim_wall_now(sim), now = sim_true_now(sim);
   struct expectation expected = oracle_expects(&sim->oracle, name, wall_ms);
@@ -451,7 +446,7 @@ static void check_person(struct sim *sim, size_t name)
   bool preferred = theirs || person->preferred.presence == expected.preferred ||
                    (expected.preferred == PRESENCE_NONE && person->preferred.expires_ms <= soon_ms);
   bool message = strcmp(person->message == NULL ? "" : person->message, expected.message) == 0;
-  if (!session_is(person, expected.session, soon_ms) || !preferred || !message)
+  if (!check_session(person, expected.session, soon_ms) || !preferred || !message)
     sim_fail(
         sim, "%s shows session %s/%s, preferred %s, \"%s\"; the rules say session %s, preferred %s, \"%s\"",
         sim_name(name), person->has_app ? availability_str(person->app.availability) : "none",

@@ -1,6 +1,4 @@
-/* More changes than a small budget carries: who waits longest has his turn, and who stays Available does not fade for
- * it.
- */
+/* More changes than a small budget carries: who waits longest has his turn, and who stays Available does not fade. */
 #include "sim.h"
 
 #include <string.h>
@@ -9,21 +7,16 @@
 #define RUSH_MS (8 * CLOCK_MINUTE)
 #define EVENT_MS 1000 /* between events, at most */
 #define FADE_MS (5 * CLOCK_MINUTE)
-#define REQUESTS_MOST                                                                                                  \
-  5 /* that one agent may take: session, preferred with a look before it is cleared, message twice */
+/* That one agent may take: session, preferred with a look before it is cleared, message twice. */
+#define REQUESTS_MOST 5
 
+/* True time. */
 static struct queuing {
-  int64_t
-      since_ms; /* true time; since when the session has not been what the rules say, and nothing was done; 0: it is */
-  int64_t set_ms; /* the session's last */
+  int64_t since_ms; /* since when the session is not what the rules say, and was not set; 0: it is */
+  int64_t set_ms;   /* the session's last */
 } queuing[SIM_NAMES];
 
 static struct happening next_change;
-
-static struct sim_tenant *tenant_of(struct sim *sim, size_t name)
-{
-  return &sim->tenants[sim_account_of(name) == 1 ? 1 : 0];
-}
 
 /* Every third stays Available all along. */
 static bool stays(size_t name)
@@ -31,19 +24,13 @@ static bool stays(size_t name)
   return name % 3 == 0;
 }
 
-static bool shows(const struct person *person, enum presence session)
-{
-  return person->has_app && person->app.availability == presence_availability(session) &&
-         strcmp(person->app.activity, presence_activity_str(session)) == 0;
-}
-
 /* Until everybody of the tenant has had a turn, in what keep-alives leave of the budget. */
-static int64_t longest_wait(const struct sim *sim, const struct sim_tenant *tenant)
+static int64_t longest_wait(struct sim *sim, const struct sim_tenant *tenant)
 {
   double people = 0, kept_up = 0;
   int budget = tenant->tenant.setup.requests_per_30s;
   for (size_t name = 0; name < SIM_NAMES; name++)
-    if (tenant_of((struct sim *)sim, name) == tenant) {
+    if (sim_tenant_of(sim, name) == tenant) {
       people++;
       kept_up += stays(name);
     }
@@ -53,14 +40,14 @@ static int64_t longest_wait(const struct sim *sim, const struct sim_tenant *tena
 
 static void look(struct sim *sim, size_t name)
 {
-  struct sim_tenant *tenant = tenant_of(sim, name);
+  struct sim_tenant *tenant = sim_tenant_of(sim, name);
   struct person *person = directory_by_upn(tenant->tenant.directory, sim_name(name));
   struct queuing *queue = &queuing[name];
   struct expectation expected = oracle_expects(&sim->oracle, name, sim_wall_now(sim));
   int64_t now = sim_true_now(sim);
   must(person != NULL);
   person_expire(person, now);
-  bool right = expected.tie || expected.session == PRESENCE_NONE || shows(person, expected.session);
+  bool right = expected.tie || check_session(person, expected.session, now);
   if (right || person->app.set_ms != queue->set_ms)
     queue->since_ms = 0;
   else if (queue->since_ms == 0)

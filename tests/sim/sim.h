@@ -206,6 +206,7 @@ int64_t sim_true_now(const struct sim *sim); /* as Graph's clock says */
 int64_t sim_wall_now(const struct sim *sim); /* as the host's clock says */
 uint32_t sim_roll(struct sim *sim, uint32_t below);
 bool sim_chance(struct sim *sim, double probability);
+struct sim_tenant *sim_tenant_of(struct sim *sim, size_t name);
 /* Adds a line to the trace, and to the hash. */
 void sim_say(struct sim *sim, const char *format, ...) PRINTF_LIKE(2, 3);
 /* The first violation counts; the run ends. */
@@ -276,6 +277,8 @@ void check_unconfirm(struct sim *sim);
 void check_said(struct sim *sim, size_t name);
 void check_choice(struct sim *sim, struct sim_tenant *tenant, const struct person *person);
 void check_end(struct sim *sim);
+/* Is that their session of ours? None: what ends by then counts as none. */
+bool check_session(const struct person *person, enum presence presence, int64_t soon_ms);
 
 /* ---- order */
 

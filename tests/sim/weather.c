@@ -13,12 +13,6 @@ static bool may(const struct sim *sim, unsigned trouble)
   return (sim->troubles & trouble) != 0;
 }
 
-static struct sim_tenant *tenant_of(struct sim *sim, size_t name)
-{
-  static const size_t tenants[SIM_ACCOUNTS] = {0, 1, 0};
-  return &sim->tenants[tenants[sim_account_of(name)]];
-}
-
 /* ---- contact centres */
 
 void weather_event(struct sim *sim, size_t name, size_t ucc, const char *state, const char *reason)
@@ -114,7 +108,7 @@ static void step_clock(struct sim *sim)
 static void move_identities(struct sim *sim)
 {
   size_t name = sim_roll(sim, SIM_NAMES);
-  struct sim_tenant *tenant = tenant_of(sim, name);
+  struct sim_tenant *tenant = sim_tenant_of(sim, name);
   struct directory *directory = tenant->tenant.directory;
   struct person *person = directory_by_upn(directory, sim_name(name));
   char other[64], id[SEED_GUID_SIZE];
@@ -138,7 +132,7 @@ static void move_identities(struct sim *sim)
     break;
   case 2: {
     size_t second = sim_roll(sim, SIM_NAMES);
-    struct person *with = tenant_of(sim, second) == tenant ? directory_by_upn(directory, sim_name(second)) : NULL;
+    struct person *with = sim_tenant_of(sim, second) == tenant ? directory_by_upn(directory, sim_name(second)) : NULL;
     if (with == NULL || with == person || sim_account_of(second) != sim_account_of(name))
       break;
     sim_say(sim, "%s and %s swap their names", sim_name(name), sim_name(second));
@@ -164,7 +158,7 @@ static void choose(struct sim *sim)
       PREFERRED_AVAILABLE, PREFERRED_BUSY, PREFERRED_DO_NOT_DISTURB, PREFERRED_BE_RIGHT_BACK, PREFERRED_AWAY,
       PREFERRED_OFFLINE,   PRESENCE_NONE};
   size_t name = sim_roll(sim, SIM_NAMES);
-  struct sim_tenant *tenant = tenant_of(sim, name);
+  struct sim_tenant *tenant = sim_tenant_of(sim, name);
   struct person *person = directory_by_upn(tenant->tenant.directory, sim_name(name));
   if (person == NULL)
     return;
@@ -181,7 +175,7 @@ static void change_client(struct sim *sim)
   static const enum availability seen[] = {
       AVAILABILITY_AVAILABLE, AVAILABILITY_BUSY, AVAILABILITY_AWAY, AVAILABILITY_DO_NOT_DISTURB};
   size_t name = sim_roll(sim, SIM_NAMES);
-  struct person *person = directory_by_upn(tenant_of(sim, name)->tenant.directory, sim_name(name));
+  struct person *person = directory_by_upn(sim_tenant_of(sim, name)->tenant.directory, sim_name(name));
   if (person == NULL)
     return;
   if (person->has_client && sim_chance(sim, 0.4)) {
@@ -382,7 +376,7 @@ void weather_end(struct sim *sim)
       LIST_ENTRY(node, struct person, node)->unlicensed = false;
   }
   for (size_t name = 0; name < SIM_NAMES; name++) {
-    struct directory *directory = tenant_of(sim, name)->tenant.directory;
+    struct directory *directory = sim_tenant_of(sim, name)->tenant.directory;
     char id[SEED_GUID_SIZE];
     seed_guid(seed_next(&sim->seed), "again", id);
     if (directory_by_upn(directory, sim_name(name)) == NULL)

@@ -32,6 +32,14 @@ bool sim_chance(struct sim *sim, double probability)
   return seed_unit(&sim->seed) < probability;
 }
 
+/* Of each account. Two are one app registration, and share its budget. */
+static const int tenant_of[SIM_ACCOUNTS] = {0, 1, 0};
+
+struct sim_tenant *sim_tenant_of(struct sim *sim, size_t name)
+{
+  return &sim->tenants[tenant_of[sim_account_of(name)]];
+}
+
 void sim_say(struct sim *sim, const char *format, ...)
 {
   char line[1024];
@@ -325,8 +333,6 @@ static void make_accounts(struct sim *sim)
     tenant_init(&tenant->tenant, &setup, sim->tenant_json, seed_next(&sim->seed));
     tenant->latency_ms = 100;
   }
-  /* Two accounts are one app registration and share its budget. */
-  static const int tenant_of[SIM_ACCOUNTS] = {0, 1, 0};
   for (size_t i = 0; i < SIM_ACCOUNTS; i++) {
     struct sim_tenant *tenant = &sim->tenants[tenant_of[i]];
     sim->accounts[i] = (struct config_account){
@@ -348,7 +354,7 @@ static void make_accounts(struct sim *sim)
   for (size_t i = 0; i < SIM_NAMES; i++) {
     char id[SEED_GUID_SIZE];
     seed_guid(sim->number, sim_name(i), id);
-    directory_add(sim->tenants[tenant_of[sim_account_of(i)]].tenant.directory, sim_name(i), id);
+    directory_add(sim_tenant_of(sim, i)->tenant.directory, sim_name(i), id);
   }
 }
 
