@@ -143,8 +143,7 @@ static void tell_capacity(const struct config *config, size_t index, const struc
   snprintf(
       text, sizeof text,
       "%s: what the running daemon keeps up takes at least %.2f requests/s, which is more than the %.2f of this "
-      "budget: "
-      "Available presences would fade; raise RequestsPer30Seconds",
+      "budget: Available presences would fade; raise RequestsPer30Seconds",
       who, needs, capacity.carries);
   say_as("warn", "\033[33m", text);
 }
@@ -157,8 +156,11 @@ static void tell_capacities(struct cli *cli, const struct config *config)
   struct buf body;
   struct err err = ERR_INIT;
   buf_init(&body, ASK_ANSWER_MAX);
-  if (!ask_daemon(cli, "GET", "/v1/status", &body, &values, &status, &err))
-    status = NULL; /* mostly none runs, and that is no error here */
+  if (!ask_daemon(cli, "GET", "/v1/status", &body, &values, &status, &err)) {
+    status = NULL;
+    if (err.kind != ERR_NET) /* mostly none runs, which is as it should be */
+      say_as("warn", "\033[33m", err.text);
+  }
   for (size_t i = 0; i < config->account_count; i++)
     tell_capacity(config, i, status);
   buf_release(&body);

@@ -68,8 +68,10 @@ static const struct value *part_of(const struct value *responses, size_t number)
   return NULL;
 }
 
+/* failure: what is said of a part that has no status. */
 static void give_part(
-    const struct graph_reply *whole, const struct value *part, size_t number, graph_on_part *on_part, void *context)
+    const struct graph_reply *whole, const struct value *part, size_t number, const char *failure,
+    graph_on_part *on_part, void *context)
 {
   char retry_after[64], request_id[64], content_type[64];
   const struct value *headers = value_get(part, "headers"), *content = value_get(part, "body");
@@ -83,7 +85,7 @@ static void give_part(
   struct graph_reply reply = {
       .status = status >= 100 && status <= 599 ? (int)status : 0,
       .sent = true,
-      .failure = "the answer to the batch leaves it out",
+      .failure = failure,
       .body = body.length == 0 ? "" : buf_text(&body),
       .body_length = body.length,
       .retry_after = header_of(headers, "Retry-After", retry_after, sizeof retry_after),
@@ -107,10 +109,14 @@ bool graph_split_batch(
   const struct value *responses = NULL;
   if (json_parse(json, reply->body, reply->body_length, &values, &body, &err))
     responses = value_get(body, "responses");
-  if (!value_is(responses, VALUE_LIST)) /* of nobody it says anything, so nothing is taken for done */
-    responses = NULL;
+  char failure[160] = "the answer to the batch leaves it out";
+  /* An empty list looks like an empty map (base/value.h). What is no list tells nobody anything: nothing was done. */
+  if (!value_is(responses, VALUE_LIST) && !(value_is(responses, VALUE_MAP) && value_count(responses) == 0))
+    snprintf(
+        failure, sizeof failure, "the answer to the batch is not Graph's (%.80s); is there a proxy in between?",
+        *reply->content_type == '\0' ? "no content type" : reply->content_type);
   for (size_t i = 0; i < count; i++)
-    give_part(reply, part_of(responses, i), i, on_part, context);
+    give_part(reply, part_of(responses, i), i, failure, on_part, context);
   values_release(&values);
   return true;
 }

@@ -423,6 +423,12 @@ int64_t agent_retry_ms(const struct agent *agent)
   return agent->trouble == NULL ? 0 : agent->trouble->retry_ms;
 }
 
+void agent_retry_at_once(struct agent *agent)
+{
+  if (agent->trouble != NULL)
+    agent->trouble->retry_ms = 0;
+}
+
 void agent_free(struct agent *agent)
 {
   if (agent == NULL)

@@ -224,6 +224,7 @@ uint64_t agent_message_hash(const char *message); /* 0 for "" */
 struct agent_trouble *agent_trouble(struct agent *agent);
 void agent_trouble_over(struct agent *agent);
 int64_t agent_retry_ms(const struct agent *agent); /* 0: at once */
+void agent_retry_at_once(struct agent *agent);     /* whatever has failed before */
 
 /* Frees the agent with its contributions; its names must be gone. NULL is fine. */
 void agent_free(struct agent *agent);

@@ -137,8 +137,7 @@ void service_hand_over(struct service *service, const struct config *next)
     struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
     if (accounts_loses(service, agent) && agent_shows_anything(agent, now) && agent->phase != PHASE_IN_FLIGHT) {
       pipeline_free_parked(service, agent); /* once more: it is the last chance */
-      if (agent->trouble != NULL)
-        agent->trouble->retry_ms = 0;
+      agent_retry_at_once(agent);
     }
     pipeline_settle(service, agent, now);
     pipeline_drop_if_empty(service, agent, now);

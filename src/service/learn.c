@@ -53,11 +53,7 @@ static void doubt_token(struct app *app, const struct request *request, const st
     app->suspect = true;
     return;
   }
-  app->auth_attempts++;
-  int64_t wait = AUTH_BASE_MS;
-  for (int i = 1; i < app->auth_attempts && wait < AUTH_CAP_MS; i++)
-    wait *= 2;
-  app->auth_until_ms = now + (wait < AUTH_CAP_MS ? wait : AUTH_CAP_MS);
+  app->auth_until_ms = now + sched_doubled(++app->auth_attempts, AUTH_BASE_MS, AUTH_CAP_MS);
   char text[CLOCK_TEXT_SIZE];
   log_error(
       "account %s: Graph refuses a fresh token (401 %s %s); nothing is sent for %s; check the app registration's "

@@ -164,12 +164,6 @@ static int64_t earliest(int64_t a, int64_t b)
   return a < b ? a : b;
 }
 
-static void retry_at_once(struct agent *agent)
-{
-  if (agent->trouble != NULL)
-    agent->trouble->retry_ms = 0;
-}
-
 /* Delays and overrides that were over before the clock was set: nobody had looked yet. */
 static void ripen(struct service *service, struct agent *agent, int64_t at_ms)
 {
@@ -208,7 +202,7 @@ static void clock_stepped(struct service *service, int64_t by_ms)
     next = node->next;
     struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
     ripen(service, agent, now - by_ms);
-    retry_at_once(agent);
+    agent_retry_at_once(agent);
     confirmed_shift(&agent->confirmed, by_ms);
     if (agent->trouble != NULL && agent->trouble->lapses_ms != 0)
       agent->trouble->lapses_ms += by_ms;
@@ -305,7 +299,7 @@ bool service_turn(struct service *service, struct err *err)
 static void resync(struct service *service, struct agent *agent, int64_t now)
 {
   agent_doubt(agent);
-  retry_at_once(agent);
+  agent_retry_at_once(agent);
   pipeline_free_parked(service, agent);
   if (*agent->id == '\0' && agent->account != AGENT_NO_ACCOUNT)
     identity_want(service, agent, true, now);
@@ -345,7 +339,8 @@ void service_stop(struct service *service, bool clear)
     struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
     if (clear && agent_shows_anything(agent, now))
       pipeline_free_parked(service, agent);
-    retry_at_once(agent); /* it is the last chance */
+    agent_retry_at_once(agent); /* it is the last chance */
+    identity_retry(service, agent, now);
     pipeline_settle(service, agent, now);
   }
 }

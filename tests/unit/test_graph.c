@@ -7,6 +7,7 @@
 
 #include "adapters/json.h"
 #include "base/clock.h"
+#include "base/str.h"
 #include "graph/graph.h"
 
 #include <string.h>
@@ -164,6 +165,45 @@ static void test_retry_after_a_date(void **state UNUSED)
   assert_int_equal(graph_retry_after(until, "Mon, 05 Jan 2026 12:01:30 GMT", NOW - 7200000), 30000);
   assert_int_equal(graph_retry_after(until, "yesterday", NOW), 120000);
   assert_int_equal(graph_retry_after("7", "Mon, 05 Jan 2026 12:01:30 GMT", NOW), 7000);
+}
+
+/* ---- batches that say nothing */
+
+static void note_failure(void *context, size_t number UNUSED, const struct graph_reply *reply)
+{
+  assert_int_equal(reply->status, 0);
+  assert_true(reply->sent);
+  str_cut(context, 200, reply->failure);
+}
+
+static void test_batch_says_nothing(void **state UNUSED)
+{
+  static const struct {
+    const char *content_type, *body, *failure;
+  } answers[] = {
+      {"application/json", "{\"responses\":[]}", "the answer to the batch leaves it out"},
+      {"text/html", "<html>", "the answer to the batch is not Graph's (text/html); is there a proxy in between?"},
+      {"", "", "the answer to the batch is not Graph's (no content type); is there a proxy in between?"},
+      {"application/json", "{\"responses\":7}",
+       "the answer to the batch is not Graph's (application/json); is there a proxy in between?"}};
+  for (size_t i = 0; i < COUNT_OF(answers); i++) {
+    char failure[200] = "";
+    struct graph_reply reply = {
+        .status = 200,
+        .sent = true,
+        .failure = "",
+        .body = answers[i].body,
+        .body_length = strlen(answers[i].body),
+        .retry_after = "",
+        .date = "",
+        .request_id = "",
+        .content_type = answers[i].content_type,
+        .diagnostic = ""};
+    assert_true(graph_split_batch(json, &reply, 1, note_failure, failure));
+    assert_string_equal(failure, answers[i].failure);
+    reply.status = 503;
+    assert_false(graph_split_batch(json, &reply, 1, note_failure, failure));
+  }
 }
 
 /* ---- classification */
@@ -388,6 +428,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_encode),
       cmocka_unit_test(test_encode_token),
+      cmocka_unit_test(test_batch_says_nothing),
       cmocka_unit_test(test_retry_after),
       cmocka_unit_test(test_retry_after_a_date),
       cmocka_unit_test(test_classify),

@@ -275,6 +275,23 @@ static void test_stop_sends_what_waits(void **s UNUSED)
   stop(false);
 }
 
+/* Nor whoever waits because a lookup failed. */
+static void test_stop_looks_up_who_waits(void **s UNUSED)
+{
+  state("a@c.com", "Ready", "");
+  answer_token();
+  for (int failures = 0; failures < 4; failures++) {
+    answer("GET /users/a%40c.com", 500);
+    pass(failures < 3 ? CLOCK_MINUTE : 1);
+  }
+  expect_nothing();
+  service_stop(world.service, false);
+  turn();
+  answer_user("GET /users/a%40c.com", ID_A);
+  answer(AVAILABLE(ID_A), 200);
+  assert_false(service_rest(world.service).busy);
+}
+
 static void test_stop_clears_who_waits(void **s UNUSED)
 {
   stop(true);
@@ -423,6 +440,7 @@ int main(void)
       TEST(test_one_user_is_always_unauthorized),
       TEST(test_reading_is_always_unauthorized),
       TEST(test_stop_sends_what_waits),
+      TEST(test_stop_looks_up_who_waits),
       TEST(test_stop_clears_who_waits),
       TEST(test_stop_clears_who_is_parked),
       TEST(test_nobody_starves),
