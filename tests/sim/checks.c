@@ -260,17 +260,16 @@ void check_said(struct sim *sim, size_t name)
 
 /* ---- what comes back */
 
-/* What the answer said of that person, or AVAILABILITY_UNKNOWN when it said nothing. */
-static enum availability read_of(const char *answer, const char *id)
+/* What the answer to a read says of that person; AVAILABILITY_UNKNOWN: nothing, or it is none. */
+static enum availability read_of(const struct part *part, const char *id)
 {
-  static const char key[] = "\"availability\":\"";
-  const char *at = strstr(answer, id), *text = at == NULL ? NULL : strstr(at, key);
-  char word[32];
-  if (text == NULL)
+  const struct value *people = value_get(part->answer, "value");
+  if (value_get(part->body, "ids") == NULL || part->status != 200)
     return AVAILABILITY_UNKNOWN;
-  str_cut(word, sizeof word, text + strlen(key));
-  word[strcspn(word, "\"")] = '\0';
-  return availability_parse(word);
+  for (size_t i = 0; i < value_count(people); i++)
+    if (strcmp(value_get_text(value_at(people, i), "id", ""), id) == 0)
+      return availability_parse(value_get_text(value_at(people, i), "availability", ""));
+  return AVAILABILITY_UNKNOWN;
 }
 
 /* A date in whole seconds (RFC 9110 5.6.7); read here a second time, so that the daemon's own reading is checked. */
@@ -339,21 +338,21 @@ static void note_outcome(
 
 void check_reply(
     struct sim *sim, struct sim_tenant *tenant, const struct visit *visit, bool is_token, const char *path,
-    const char *body)
+    const char *body, const struct part *parts, size_t count)
 {
   if (is_token)
     return;
   note_gates(sim, tenant, visit);
-  const char *answer = buf_text(&visit->body);
   for (size_t i = 0; i < tenant->watched_count; i++) {
     struct watched *watched = &tenant->watched[i];
     note_outcome(
         sim, watched, visit, is_about(watched, "setUserPreferredPresence", path, body),
         is_about(watched, "clearUserPreferredPresence", path, body));
-    enum availability shown = read_of(answer, watched->id);
-    if (strstr(body, "\"ids\"") == NULL || strstr(body, watched->id) == NULL || shown == AVAILABILITY_UNKNOWN)
-      continue;
-    note_read(sim, watched, shown);
+    for (size_t j = 0; j < count; j++) {
+      enum availability shown = read_of(&parts[j], watched->id);
+      if (shown != AVAILABILITY_UNKNOWN)
+        note_read(sim, watched, shown);
+    }
   }
 }
 
@@ -435,7 +434,8 @@ static void check_person(struct sim *sim, size_t name)
   struct expectation earlier = oracle_expects(&sim->oracle, name, wall_ms - STABLE_MS);
   struct expectation soon =
       oracle_expects(&sim->oracle, name, wall_ms + CLOCK_SECOND); /* Graph's times are in seconds */
-  if (!same(&expected, &earlier) || !same(&expected, &soon))
+  bool stood = sim->oracle.passed_ms[name] == 0 || sim->steady_ms >= sim->oracle.passed_ms[name] + STABLE_MS;
+  if (!stood || !same(&expected, &earlier) || !same(&expected, &soon))
     return; /* it is just changing: the next look will see it */
   must(person != NULL);
   person_expire(person, now);

@@ -87,8 +87,12 @@ static void answer(struct sim *sim, struct exchange *exchange, bool answered)
   if (on_reply == NULL)
     return;
   if (answered) {
-    pace_reply(sim, exchange->tenant, visit, exchange->is_token, exchange->token, exchange->path, exchange->body);
-    check_reply(sim, exchange->tenant, visit, exchange->is_token, exchange->path, exchange->body);
+    struct values values = {0};
+    struct part parts[PARTS_MAX];
+    size_t count = parts_of(sim, exchange->path, exchange->body, visit, &values, parts);
+    pace_reply(sim, exchange->tenant, visit, exchange->is_token, exchange->token, exchange->path, parts, count);
+    check_reply(sim, exchange->tenant, visit, exchange->is_token, exchange->path, exchange->body, parts, count);
+    values_release(&values);
   }
   sim_say(sim, "  answer %s: %d", exchange->client_request_id, reply.status);
   exchange->tenant->token_requests -= exchange->is_token;

@@ -60,12 +60,13 @@ static struct stand_seen stand_of(const struct decision *decision, int64_t since
   return stand;
 }
 
-static void ripen(struct voice *voice, int64_t wall_ms)
+static bool ripen(struct voice *voice, int64_t wall_ms)
 {
   if (voice->pending_ms == 0 || wall_ms < voice->pending_ms)
-    return;
+    return false;
   voice->stand = voice->pending;
   voice->pending_ms = 0;
+  return true;
 }
 
 static bool same_seen(const struct stand_seen *a, const struct stand_seen *b)
@@ -79,10 +80,13 @@ void oracle_pass(struct sim *sim)
 {
   for (size_t name = 0; name < SIM_NAMES; name++) {
     struct voice *override = &sim->oracle.overrides[name];
-    if (override->spoken && sim_wall_now(sim) >= override->stand.from_ms + override->stand.hold_ms)
+    bool passed = override->spoken && sim_wall_now(sim) >= override->stand.from_ms + override->stand.hold_ms;
+    if (passed)
       *override = (struct voice){0};
     for (size_t ucc = 0; ucc < SIM_UCCS; ucc++)
-      ripen(&sim->oracle.voices[name][ucc], sim_wall_now(sim));
+      passed = ripen(&sim->oracle.voices[name][ucc], sim_wall_now(sim)) || passed;
+    if (passed)
+      sim->oracle.passed_ms[name] = sim->steady_ms;
   }
 }
 
@@ -100,7 +104,7 @@ static void decide(struct sim *sim, size_t name, size_t ucc, int64_t moment_ms)
   must(str_copy(event.ucc, sizeof event.ucc, sim_uccs[ucc]));
   must(ruleset_decide(
       sim->rulesets[sim_account_of(name)], &event, voice->since_ms, moment_ms, &agent, &decision, &trouble));
-  ripen(voice, sim_wall_now(sim));
+  (void)ripen(voice, sim_wall_now(sim));
   voice->pending_ms = 0;
   if (decision.kind == DECISION_KEEP)
     return;
@@ -142,7 +146,7 @@ void oracle_event(struct sim *sim, size_t name, size_t ucc, const struct event *
   struct voice *voice = &sim->oracle.voices[name][ucc];
   oracle_hear(sim, ucc);
   remember(sim, voice);
-  ripen(voice, sim_wall_now(sim));
+  (void)ripen(voice, sim_wall_now(sim));
   if (!voice->spoken) {
     voice->spoken = true;
     voice->stand.kind = DECISION_CLEAR;

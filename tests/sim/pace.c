@@ -1,7 +1,6 @@
 /* What fails is not hammered: a pause after each failure that names none, and no token after the other while none is
  * taken. Of each pause a little less than the least that the daemon's own may come to, because
  * small steps of the clock are not noticed. */
-#include "adapters/json.h"
 #include "base/str.h"
 #include "sim.h"
 
@@ -50,51 +49,6 @@ static void on_token_reply(struct sim *sim, struct pace *pace, const struct visi
 
 /* Who was refused when others were taken, and so is known not to be the token's fault. */
 #define OTHERS_TAKEN (-1)
-
-/* A request, or a part of a $batch, with the status that it was answered with. */
-struct part {
-  const char *url;
-  const struct value *body;
-  int status;
-};
-enum { PARTS_MAX = 20 };
-
-static int status_of(const struct value *responses, const char *id)
-{
-  for (size_t i = 0; i < value_count(responses); i++)
-    if (strcmp(value_get_text(value_at(responses, i), "id", ""), id) == 0)
-      return (int)value_get_number(value_at(responses, i), "status", 0);
-  return 0;
-}
-
-static struct value *parsed(struct sim *sim, const char *text, struct values *values)
-{
-  struct value *value = NULL;
-  struct err err = ERR_INIT;
-  return json_parse(sim->tenant_json, text, strlen(text), values, &value, &err) ? value : NULL;
-}
-
-/* How many; their texts live in `values`. */
-static size_t parts_of(
-    struct sim *sim, const char *path, const char *body, const struct visit *visit, struct values *values,
-    struct part parts[PARTS_MAX])
-{
-  const struct value *request = parsed(sim, body, values);
-  const struct value *requests = value_get(request, "requests");
-  if (strstr(path, "$batch") == NULL || visit->status == 401) {
-    parts[0] = (struct part){path, request, visit->status};
-    return 1;
-  }
-  const struct value *responses = value_get(parsed(sim, buf_text(&visit->body), values), "responses");
-  size_t count = value_count(requests);
-  must(count <= PARTS_MAX);
-  for (size_t i = 0; i < count; i++) {
-    const struct value *part = value_at(requests, i);
-    parts[i] = (struct part){
-        value_get_text(part, "url", ""), value_get(part, "body"), status_of(responses, value_get_text(part, "id", ""))};
-  }
-  return count;
-}
 
 static bool is_of(const struct part *part, const struct watched *watched)
 {
@@ -173,16 +127,13 @@ static void note_failure(struct sim *sim, struct sim_tenant *tenant, const char 
 
 void pace_reply(
     struct sim *sim, struct sim_tenant *tenant, const struct visit *visit, bool is_token, int token, const char *path,
-    const char *body)
+    const struct part *parts, size_t count)
 {
   if (is_token) {
     on_token_reply(sim, &tenant->pace, visit);
     return;
   }
-  struct values values = {0};
-  struct part parts[PARTS_MAX];
-  note_token(sim, tenant, parts, parts_of(sim, path, body, visit, &values, parts), token);
-  values_release(&values);
+  note_token(sim, tenant, parts, count, token);
   if (visit->status == 429 && !names_pause(visit) && tenant->gate_unsaved_ms < sim->steady_ms + THROTTLE_PAUSE_MS)
     tenant->gate_unsaved_ms = sim->steady_ms + THROTTLE_PAUSE_MS;
   if (visit->status >= 500)

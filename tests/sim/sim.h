@@ -8,6 +8,7 @@
  *   weather  what goes wrong, and what contact centres and people do
  *   checks   what must never be seen, and what must be seen in the end
  *   order    of them: nothing is taken away before its replacement stands
+ *   parts    of them: a $batch, taken apart
  *   pace     what fails is not hammered
  *   rush     under more changes than the budget carries nobody starves, and nobody fades
  *   disk     SQLite's way to the disk */
@@ -82,7 +83,8 @@ struct expectation {
 struct oracle {
   struct voice voices[SIM_NAMES][SIM_UCCS];
   struct voice overrides[SIM_NAMES];
-  bool anchors; /* the rules say hold = "anchor" */
+  int64_t passed_ms[SIM_NAMES]; /* steady; when a delay or an override was last over: before it, something else stood */
+  bool anchors;                 /* the rules say hold = "anchor" */
 };
 
 /* What a check has to remember of a person of a tenant, by object id. */
@@ -258,6 +260,22 @@ void weather_end(struct sim *sim);
 void weather_event(struct sim *sim, size_t name, size_t ucc, const char *state, const char *reason);
 void weather_any_event(struct sim *sim, size_t name, size_t ucc);
 
+/* ---- parts */
+
+/* A request, or a part of a $batch, with what was answered; the texts live in the struct values that they came from. */
+struct part {
+  const char *url;
+  const struct value *body;
+  int status; /* 0: left out */
+  const struct value *answer;
+};
+enum { PARTS_MAX = 20 };
+
+/* How many. A $batch that fails as a whole fails for each. */
+size_t parts_of(
+    struct sim *sim, const char *path, const char *body, const struct visit *visit, struct values *values,
+    struct part parts[PARTS_MAX]);
+
 /* ---- checks */
 
 void check_sent(struct sim *sim, struct sim_tenant *tenant, bool is_token, const char *path, const char *body);
@@ -265,7 +283,7 @@ void check_visit(void *context, const struct visit *visit); /* context: struct s
 /* The answer to that request is with the daemon. */
 void check_reply(
     struct sim *sim, struct sim_tenant *tenant, const struct visit *visit, bool is_token, const char *path,
-    const char *body);
+    const char *body, const struct part *parts, size_t count);
 /* The daemon's turn is over, well or not. */
 void check_turn(struct sim *sim);
 /* What the daemon has learned is saved; or it is not, and the daemon has died. */
@@ -300,7 +318,7 @@ void pace_action_sent(struct sim *sim, const struct watched *watched, const char
 /* token: how many the daemon had got when that request went out. */
 void pace_reply(
     struct sim *sim, struct sim_tenant *tenant, const struct visit *visit, bool is_token, int token, const char *path,
-    const char *body);
+    const struct part *parts, size_t count);
 /* The daemon starts anew. */
 void pace_forget(struct sim_tenant *tenant);
 

@@ -175,7 +175,8 @@ void world_crash(struct sim *sim, const char *how)
 {
   if (sim->service == NULL)
     return;
-  sim_say(sim, "the daemon dies: %s", how);
+  /* Every run has a folder of its own, and is the same run. */
+  sim_say(sim, "the daemon dies: %s", str_starts(how, sim->folder) ? how + strlen(sim->folder) : how);
   sim->crashes++;
   service_free(sim->service);
   store_close(sim->store);
