@@ -26,6 +26,7 @@ local function quoted_cell(text, at, place)
 end
 
 -- Calls row(cells, line) for every row that is not empty.
+-- It is written by hand because a quoted cell may hold line breaks: rows cannot be split off first.
 local function each_row(text, separator, name, row)
   local stop, at, line = "[" .. separator .. "\r\n]", 1, 1
   while at <= #text do

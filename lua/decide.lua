@@ -1,5 +1,9 @@
 -- One event through a compiled ruleset: rules, then reasons, then states, then unmatched. The path of an event that no
 -- function looks at makes no table and no closure: it answers with the number of an outcome that the host knows.
+--
+-- The event and how far it has come stand in locals of this module, not in a table that is handed around. So it costs
+-- nothing to give it to functions, and resume() finds it again after the host has thrown a call out over its budget.
+-- The price: one event at a time, and whatever a decision needs must be set anew in take().
 local words = require("words")
 local sandbox = require("sandbox")
 local language = require("language")
@@ -249,12 +253,13 @@ local function try(entry)
   return result
 end
 
+-- From step `from` on: the rules that can match this state and reason, then a step each for reasons, states, unmatched.
 local function walk(from)
   local by_reason = set.index.by_value[state] or set.index.elsewhere
   local rules = reason and by_reason.by_value[reason] or by_reason.elsewhere
   local count = #rules
   for i = from, count do
-    position = i
+    position = i -- before it is tried: when it overruns, resume() goes on behind it
     local rule = rules[i]
     local slot = rule.slot
     if not slot or asked[slot] == rule.value then -- most rules of a long list fail here, without a call

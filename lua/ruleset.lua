@@ -4,6 +4,9 @@
 --
 -- A ruleset may consist of several files. The host reads them: read() says which further ones a file wants, compile()
 -- follows when all are there. Each is a layer; nearer to the outermost wins.
+--
+-- The trap: `layer` is the one whose places line_place() looks up, so it must be set before anything of a layer is
+-- compiled; nearest() sets it as well. compile() drops it with all else that only a load needs.
 local words = require("words")
 local source = require("source")
 local times = require("times")

@@ -23,6 +23,8 @@ local function fail_here(text)
   error(author_place() .. ": " .. text, 0)
 end
 
+-- The place goes along, because only now the author's line is on the stack: what is wrong with an order shows when the
+-- host carries it out.
 local function request(fields)
   if not isyieldable() then
     fail_here("an order cannot be given inside table.sort or string.gsub; collect first, then give it")

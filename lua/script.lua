@@ -92,6 +92,8 @@ function script.drain()
   return lines
 end
 
+-- What was printed goes with the next request, whatever that is, so that lines keep their order among themselves and
+-- before what the request does.
 local function wait(request)
   if not isyieldable() then
     fail_here("it is not possible to wait here, inside table.sort or string.gsub; collect first, then call")

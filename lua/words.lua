@@ -31,7 +31,8 @@ end
 
 local folded, folded_count = {}, 0
 
--- Without ASCII case and the spaces around; remembered, because the same few codes come again and again.
+-- Without ASCII case and the spaces around; remembered, because the same few codes come again and again. When there are
+-- too many, all are forgotten: those in use are back at once, and nothing has to be kept in order of its use.
 function words.fold(text)
   local known = folded[text]
   if known then
@@ -122,7 +123,8 @@ local function distance(a, b)
   return row[#b]
 end
 
--- The candidate (of a list) that `word` most probably meant, and how far it is; nil when none is near.
+-- The candidate (of a list) that `word` most probably meant, and how far it is; nil when none is near: a third of its
+-- letters may be wrong, and one more. Long words are left out, since the work grows with the product of the lengths.
 function words.nearest(word, candidates)
   if type(word) ~= "string" or #word > 48 then
     return nil

@@ -1,3 +1,8 @@
+/* OpenSSL behind plain functions. Its objects are made, used and freed within one function wherever that can be, and
+ * each chain of calls is one condition: the first that fails ends it, and the frees below take NULL. Errors lie in a
+ * queue of the thread: whoever gets one takes it out, or a later TLS connection would read it as its own. Plain texts
+ * are handed out only once their tag has been checked. The second half makes a certificate authority for tests and
+ * graphsim, whose key is gone when the function returns, so that nothing else can ever be signed by it. */
 #include "adapters/crypto.h"
 #include "base/must.h"
 #include "base/str.h"
@@ -29,6 +34,7 @@ static bool openssl_error(struct err *err, const char *what)
 void crypto_random(void *bytes, size_t length)
 {
   must(length <= INT_MAX);
+  /* There is no second-best: a nonce or a GUID that can be guessed is worse than an end. */
   must(RAND_bytes(bytes, (int)length) == 1);
 }
 
@@ -60,6 +66,8 @@ bool crypto_seal(
   unsigned char *sealed = must_alloc(length);
   unsigned char *nonce = sealed, *cipher = nonce + CRYPTO_NONCE_SIZE, *tag = cipher + plain->length;
   EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+  /* An update without output takes the bound data; `made` is then that of the text, and a stream like GCM leaves
+   * nothing for the end. */
   int made = 0, last = 0;
   /* A random nonce is safe here: a key seals a handful of secrets, not 2^32 messages. */
   crypto_random(nonce, CRYPTO_NONCE_SIZE);
@@ -88,6 +96,7 @@ bool crypto_open(
   size_t plain_length = length - CRYPTO_NONCE_SIZE - CRYPTO_TAG_SIZE;
   unsigned char tag[CRYPTO_TAG_SIZE];
   memcpy(tag, cipher + plain_length, sizeof tag); /* OpenSSL takes it as not const */
+  /* Of our own until it is known to be genuine; *ret_plain keeps what it held on failure. */
   struct wiped plain = WIPED_INIT;
   wiped_reserve(&plain, plain_length);
   EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
@@ -100,6 +109,7 @@ bool crypto_open(
   EVP_CIPHER_CTX_free(ctx);
   if (!ready) {
     openssl_error(err, "cannot open");
+    /* Which of the three is wrong cannot be told, and must not be. */
   } else if (!genuine) {
     ERR_clear_error();
     err_set(err, ERR_AUTH, "key, bound data and sealed bytes do not belong together");
@@ -114,6 +124,7 @@ bool crypto_open(
 
 /* -- base64url -------------------------------------------------------------------------------------------------- */
 
+/* By hand: OpenSSL's coder has another alphabet and pads, and its decoder takes what we must refuse. */
 void crypto_base64url(const void *bytes, size_t length, struct buf *to)
 {
   static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -143,6 +154,7 @@ static int base64url_digit(char c)
 bool crypto_base64url_decode(const char *text, struct wiped *ret_bytes)
 {
   size_t length = strlen(text);
+  /* Six bits are less than a byte. */
   if (length % 4 == 1)
     return false;
   struct wiped bytes = WIPED_INIT;
@@ -154,6 +166,7 @@ bool crypto_base64url_decode(const char *text, struct wiped *ret_bytes)
   for (size_t i = 0; ok && i < length; i++) {
     int digit = base64url_digit(text[i]);
     ok = digit >= 0;
+    /* Twelve bits are all that can be waiting. */
     held = (held << 6 | (uint32_t)(digit & 63)) & 0xFFF;
     bits += 6;
     if (bits >= 8) {
@@ -195,6 +208,7 @@ static X509 *new_certificate(const char *common_name, EVP_PKEY *key)
 {
   unsigned char serial_bytes[16];
   crypto_random(serial_bytes, sizeof serial_bytes);
+  /* The highest bit would make it negative; the next one keeps it at its full length. */
   serial_bytes[0] = (unsigned char)((serial_bytes[0] & 0x7F) | 0x40);
   X509 *certificate = X509_new();
   BIGNUM *serial = BN_bin2bn(serial_bytes, sizeof serial_bytes, NULL);
@@ -220,6 +234,7 @@ static X509 *make_authority(EVP_PKEY *key)
   X509 *ca = new_certificate("presenced throw-away test authority", key);
   if (ca == NULL)
     return NULL;
+  /* pathlen:0: it signs servers, not further authorities. */
   bool ok = X509_set_issuer_name(ca, X509_get_subject_name(ca)) == 1 &&
             add_extension(ca, ca, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
             add_extension(ca, ca, NID_key_usage, "critical,keyCertSign,cRLSign") &&
@@ -233,6 +248,7 @@ static X509 *make_authority(EVP_PKEY *key)
 
 static X509 *make_server(EVP_PKEY *key, X509 *ca, EVP_PKEY *ca_key)
 {
+  /* Clients look at the alternative names alone; the common name is for people. */
   X509 *server = new_certificate("localhost", key);
   if (server == NULL)
     return NULL;
@@ -273,6 +289,7 @@ static bool write_pem(const char *path, X509 *certificate, struct err *err)
   if (file == NULL)
     return err_set(err, ERR_CONFIG, "%s: cannot be written: %s; choose another folder", path, strerror(errno));
   bool ok = PEM_write_X509(file, certificate) == 1;
+  /* A full disk often shows only here, when the last bytes are written. */
   if (fclose(file) != 0 || !ok) {
     ERR_clear_error();
     return err_set(err, ERR_CONFIG, "%s: cannot be written: %s; is the disk full?", path, strerror(errno));
@@ -340,6 +357,7 @@ void crypto_trust_close(void *trust)
 
 void crypto_trust_use(void *trust, void *tls)
 {
+  /* set1: it counts a reference, so a connection may outlive crypto_trust_close(). */
   SSL_CTX_set1_cert_store(tls, trust);
 }
 

@@ -1,3 +1,8 @@
+/* One connection to one SQLite file, and what SQLite says turned into what an operator can do about it (fail()). It is
+ * opened so that the file survives a power cut and has one user: WAL, synchronous=FULL, an exclusive lock from the
+ * start. There is no busy timeout, because whoever holds the lock is a daemon that goes on running. Texts are bound
+ * without a copy, so they must live until the statement is reset; db_run() does that at once, a caller that steps does
+ * it itself. */
 #include "adapters/db.h"
 
 #include <errno.h>
@@ -35,6 +40,7 @@ static bool fail(struct db *db, struct err *err)
       {SQLITE_LOCKED, "another presenced uses this state file; stop it, or set State to another path"},
       {SQLITE_IOERR, "the disk failed; look at the system's log"},
   };
+  /* The extended code is for the report; its lowest byte is the primary one. */
   int code = sqlite3_extended_errcode(db->sqlite);
   for (size_t i = 0; i < COUNT_OF(known); i++)
     if ((code & 0xff) == known[i].code)
@@ -45,6 +51,7 @@ static bool fail(struct db *db, struct err *err)
 /* SQLite creates with the umask's mode; agents' states are nobody else's business. */
 static bool create_private(const char *path, struct err *err)
 {
+  /* Not O_EXCL: a file that is there keeps its mode, which may be somebody's intention. */
   int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
   if (fd < 0) {
     const char *remedy = errno == ENOENT ? "make its folder" : "make it and its folder writable for this user";
@@ -93,6 +100,7 @@ struct db *db_open(const char *path, struct err *err)
   db->path = must_strdup(path);
   if (!create_private(path, err))
     goto out;
+  /* NOMUTEX: the connection belongs to one thread, that of the loop. */
   if (sqlite3_open_v2(path, &db->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
     fail(db, err);
     goto out;
@@ -107,6 +115,7 @@ struct db *db_open(const char *path, struct err *err)
           "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; BEGIN IMMEDIATE; COMMIT;",
           err))
     goto out;
+  /* Under the lock, and before anything is read: a damaged page would otherwise show in the midst of a day. */
   if (is_sound(db, err))
     return db;
 out:
@@ -125,6 +134,7 @@ void db_close(struct db *db)
 
 bool db_exec(struct db *db, const char *sql, struct err *err)
 {
+  /* Without SQLite's own text: fail() asks the connection. */
   return sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL) == SQLITE_OK || fail(db, err);
 }
 
@@ -171,6 +181,7 @@ void db_statement_free(struct db_statement *statement)
 
 void db_bind_int(struct db_statement *statement, int index, int64_t number)
 {
+  /* A wrong index, or a statement that was not reset, is our mistake; nothing else can fail. */
   must(sqlite3_bind_int64(statement->sqlite, index, number) == SQLITE_OK);
 }
 
@@ -196,6 +207,7 @@ bool db_run(struct db_statement *statement, struct err *err)
 {
   enum db_row row = db_step(statement, err);
   db_reset(statement);
+  /* After the reset: a statement left open would hold its transaction. */
   must(row != DB_ROW);
   return row == DB_DONE;
 }

@@ -1,3 +1,7 @@
+/* inotify on folders, with the names that matter filtered here. A watch on the file itself would follow the file, not
+ * the name: an editor that writes a new file and renames it over the old one would be seen once, and never again. Each
+ * event that concerns us starts the quiet timer anew, so one save, however many writes it takes, is one call. inotify
+ * gives the same number for the same folder, so several entries may share one: it is removed with the last of them. */
 #include "adapters/files.h"
 #include "base/clock.h"
 
@@ -35,6 +39,7 @@ static void on_readable(void *context)
   struct files *files = context;
   _Alignas(struct inotify_event) char bytes[4096];
   ssize_t length;
+  /* Until it would block, several events at a time. Each is as long as its name, and none is cut in two. */
   while ((length = read(files->fd, bytes, sizeof bytes)) > 0)
     for (char *at = bytes; at < bytes + length;) {
       const struct inotify_event *event = (const struct inotify_event *)(const void *)at;
@@ -90,6 +95,7 @@ void files_free(struct files *files)
     return;
   struct watched *old = files->watched;
   size_t count = files->count;
+  /* Nothing is left to keep a folder for. */
   files->count = 0;
   forget(files, old, count);
   loop_watch_free(files->readable);
@@ -104,7 +110,10 @@ static bool add(struct files *files, const char *path)
   char *slash = strrchr(folder, '/');
   const char *name = slash == NULL ? path : path + (slash - folder) + 1;
   if (slash != NULL)
+    /* The root keeps its slash. */
     slash[slash == folder] = '\0';
+  /* A write counts when the writer closes. IN_CREATE is for links, which are complete when they appear; leaving counts
+   * too, so that a reload can say that the file is missing. */
   int watch = inotify_add_watch(
       files->fd, slash == NULL ? "." : folder, IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE);
   int reason = errno;
@@ -120,6 +129,7 @@ bool files_watch(struct files *files, const char *const *paths, size_t count, st
   bool ok = true;
   struct watched *old = files->watched;
   size_t old_count = files->count;
+  /* Two each: the path, and what it leads to. */
   files->watched = must_alloc(2 * count * sizeof *files->watched);
   files->count = 0;
   for (size_t i = 0; i < count; i++) {

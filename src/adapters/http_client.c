@@ -1,3 +1,9 @@
+/* libcurl's multi interface, driven by the loop: libcurl says which sockets and which moment it waits for (want_socket,
+ * want_timer), the loop says when they come (act). Each exchange is an easy handle; the multi handle keeps the
+ * connections and reuses them. What must hold: callers' callbacks run in collect() alone, outside of every libcurl
+ * call, because they may send and cancel, which libcurl refuses from within its own callbacks. libcurl copies texts but
+ * only borrows a body, a list of headers and a buffer for errors: the exchange owns them until it is freed, right after
+ * its callback. */
 #include "adapters/http_client.h"
 #include "adapters/crypto.h"
 #include "base/clock.h"
@@ -79,6 +85,7 @@ static void collect(struct http_client *client)
   int left;
   while ((message = curl_multi_info_read(client->multi, &left)) != NULL)
     if (message->msg == CURLMSG_DONE) {
+      /* Copied, because the message goes with the handle. */
       CURLcode code = message->data.result;
       struct http_exchange *exchange = NULL;
       curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&exchange);
@@ -92,6 +99,7 @@ static void act(struct http_client *client, curl_socket_t fd, int what)
   client->in_curl = true;
   CURLMcode code = curl_multi_socket_action(client->multi, fd, what, &running);
   client->in_curl = false;
+  /* A failing transfer is a message; this code only says that we have used libcurl wrongly. */
   must(code == CURLM_OK);
   collect(client);
 }
@@ -113,6 +121,7 @@ static int want_timer(CURLM *multi UNUSED, long timeout_ms, void *context)
   if (timeout_ms < 0)
     loop_timer_at(client->timer, CLOCK_NEVER);
   else
+    /* Also for 0, "at once": libcurl must not be entered from its own callback. */
     loop_timer_in(client->timer, timeout_ms);
   return 0;
 }
@@ -134,6 +143,7 @@ static int want_socket(CURL *easy UNUSED, curl_socket_t fd, int what, void *cont
 struct http_client *http_client_new(struct loop *loop, const struct http_client_options *options, struct err *err)
 {
   static bool initialised;
+  /* Never undone: it is once per process, however many clients there are. */
   if (!initialised && curl_global_init(CURL_GLOBAL_DEFAULT) != 0) {
     err_set(err, ERR_BUG, "libcurl does not start");
     return NULL;
@@ -167,6 +177,7 @@ void http_client_set_limits(struct http_client *client, int connections, int64_t
   client->options.connections = connections;
   client->options.connect_timeout_ms = connect_timeout_ms;
   client->options.timeout_ms = timeout_ms;
+  /* The first bounds what is open, the second what is kept open: by default that grows with the transfers. */
   curl_multi_setopt(client->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)connections);
   curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)connections);
 }
@@ -175,6 +186,7 @@ void http_client_free(struct http_client *client)
 {
   if (client == NULL)
     return;
+  /* Handles before the multi handle, which closes the connections and takes its watches back. */
   while (!list_empty(&client->exchanges))
     exchange_free(LIST_ENTRY(list_first(&client->exchanges), struct http_exchange, link));
   curl_multi_cleanup(client->multi);
@@ -189,6 +201,7 @@ void http_client_free(struct http_client *client)
 static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 {
   struct http_exchange *exchange = context;
+  /* Another number than it was given makes libcurl give the transfer up. */
   return buf_add(&exchange->reply_body, bytes, size * count) ? size * count : 0;
 }
 
@@ -206,6 +219,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *context)
   };
   size_t length = size * count;
   char line[HTTP_CLIENT_HEADER_SIZE + 32];
+  /* Too long to be one of ours; the transfer goes on. */
   if (length >= sizeof line)
     return length;
   memcpy(line, bytes, length);
@@ -249,12 +263,14 @@ static void set_options(struct http_exchange *exchange, const struct http_reques
   curl_easy_setopt(easy, CURLOPT_PRIVATE, exchange);
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, exchange->failure);
   curl_easy_setopt(easy, CURLOPT_URL, request->url);
+  /* A configured address that is not https: is refused by libcurl, too. */
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, options->unix_socket == NULL ? "https" : "http");
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L); /* the rule guard owns the timers' signals */
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)options->connect_timeout_ms);
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)options->timeout_ms);
   curl_easy_setopt(easy, CURLOPT_USERAGENT, options->user_agent);
+  /* Empty, not NULL, which would let libcurl ask the environment. */
   curl_easy_setopt(easy, CURLOPT_PROXY, options->proxy == NULL ? "" : options->proxy);
   curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -273,6 +289,7 @@ static void set_options(struct http_exchange *exchange, const struct http_reques
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, buf_text(&exchange->request_body));
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)exchange->request_body.length);
   }
+  /* Last: a body makes it a POST, and this keeps that but for the word. */
   curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
 }
 

@@ -32,7 +32,7 @@ struct http_request {
   const struct wiped *bearer; /* becomes an Authorization header; copied; may be NULL */
   const char *body;           /* copied; NULL for none */
   size_t body_length;
-  bool fresh_connection; /* not one that was used before (after a 503: facts 3.2) */
+  bool fresh_connection; /* not one that was used before (after a 503: FACTS.md, "Throttling") */
 };
 
 struct http_reply {

@@ -1,3 +1,8 @@
+/* evhttp with a fence around it: what evhttp 2.1 takes too lightly is refused here before a handler sees it. A request
+ * is handed out as a struct http_call, which stands in `calls` until it is answered, now or in a later turn. evhttp
+ * owns the request as long as it has its connection; when the peer goes away first, evhttp lets go of it, and an answer
+ * then only frees it. A connection is never freed from inside one of evhttp's callbacks: an abort resets the socket at
+ * once and leaves the rest to the undertaker, a timer. */
 #include "adapters/http_server.h"
 #include "adapters/crypto.h"
 #include "base/list.h"
@@ -21,6 +26,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* More than any burst of ours; the kernel cuts it to net.core.somaxconn. */
 enum { BACKLOG = 511 };
 
 struct http_server {
@@ -90,6 +96,7 @@ static bool has_unread_body(struct evhttp_request *request)
   return evhttp_find_header(headers, "Transfer-Encoding") != NULL || (length != NULL && strcmp(length, "0") != 0);
 }
 
+/* The kernel says who has connected, so no secret is needed. Root may, because it could anyway. */
 static bool peer_may(const struct http_server *server, struct evhttp_request *request)
 {
   if (server->options.only_uid == NULL)
@@ -135,6 +142,7 @@ static void on_request(struct evhttp_request *request, void *context)
   }
   struct evbuffer *input = evhttp_request_get_input_buffer(request);
   size_t length = evbuffer_get_length(input);
+  /* Handlers may take the body for a text; the NUL is not counted. */
   must(evbuffer_add(input, "", 1) == 0);
   struct http_call *call = must_alloc(sizeof *call);
   call->server = server;
@@ -166,6 +174,7 @@ static void call_free(struct http_call *call)
 void http_call_answer(struct http_call *call, int status, const char *const *headers, const char *body, size_t length)
 {
   struct evhttp_request *request = call->request;
+  /* Before the answer, which may free the request that the call refers to. */
   call_free(call);
   answer(request, status, headers, body, length);
 }
@@ -220,6 +229,7 @@ struct http_server *http_server_new(
     struct loop *loop, const struct http_server_options *options, http_server_handler *handler, void *context)
 {
   struct http_server *server = must_alloc(sizeof *server);
+  /* The uid is copied, since the options point to the caller's. */
   server->options = *options;
   if (options->only_uid != NULL) {
     server->only_uid = *options->only_uid;
@@ -238,7 +248,9 @@ struct http_server *http_server_new(
   evhttp_set_timeout_tv(server->evhttp, &timeout);
   evhttp_set_max_headers_size(server->evhttp, (ev_ssize_t)options->max_header);
   evhttp_set_max_body_size(server->evhttp, (ev_ssize_t)options->max_body);
+  /* All: by default evhttp answers 501 by itself, where the routes have an answer of their own. */
   evhttp_set_allowed_methods(server->evhttp, UINT16_MAX);
+  /* None, or an answer that names no type would claim to be text/html. */
   evhttp_set_default_content_type(server->evhttp, NULL);
   evhttp_set_bevcb(server->evhttp, new_connection, server);
   evhttp_set_gencb(server->evhttp, on_request, server);
@@ -300,6 +312,8 @@ bool http_server_listen_tcp(struct http_server *server, const char *host, int po
   int failure = getaddrinfo(host, service, &hints, &found);
   if (failure != 0)
     return err_set(err, ERR_CONFIG, "%s:%d: %s; name an address of this host", host, port, gai_strerror(failure));
+  /* Bound here and not by evhttp, which does not set TCP_NODELAY and says only that it has failed, not why. REUSEADDR
+   * lets a restart listen while old connections are still in TIME_WAIT. */
   const int on = 1;
   int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   bool done = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
@@ -329,6 +343,7 @@ static bool clear_way(const char *path, const struct sockaddr_un *address, struc
   must(fd >= 0);
   int failure = connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 ? 0 : errno;
   close(fd);
+  /* Refused: nothing listens. Anything else, also a full backlog, may be a living process. */
   if (failure != ECONNREFUSED)
     return err_set(err, ERR_CONFIG, "%s: another process listens there; stop it or choose another path", path);
   (void)unlink(path); /* bind tells if this did not help */

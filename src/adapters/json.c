@@ -1,3 +1,8 @@
+/* JSON text to values by lua-cjson, in a VM of its own, and values to text by hand. A parse has three steps: the bytes
+ * must be UTF-8; lua-cjson decodes them; leniency() looks for what lua-cjson has let pass. The last one comes after,
+ * because it relies on a text that is well-formed: it tells strings from the rest by counting quotes. Nearly all texts
+ * skip the first and the last step, since is_plain() sees, eight bytes at a time, that neither could object. Writing is
+ * not lua-cjson's, because the order of members must not depend on a hash. */
 #include "adapters/json.h"
 #include "adapters/vm.h"
 #include "base/str.h"
@@ -72,6 +77,7 @@ static bool is_digit(char c)
 static bool is_plain(const char *bytes, size_t length)
 {
   size_t i = 0;
+  /* Without a point no number can end in one, without a backslash no NUL can be written. */
   for (; i + 8 <= length; i += 8)
     if (!eight_are_plain(bytes + i, '.', '\\'))
       return false;
@@ -100,6 +106,7 @@ static const char *leniency(const char *bytes, size_t length, size_t *ret_at)
     } else if (bytes[i] == '\\') {
       if (strncmp(bytes + i, "\\u0000", 6) == 0)
         return "a NUL in a string";
+      /* What stands behind a backslash cannot end the string. */
       i++;
     }
   }
@@ -109,6 +116,7 @@ static const char *leniency(const char *bytes, size_t length, size_t *ret_at)
 /* Says in our words why lua-cjson refused it. */
 static bool refuse(struct json *json, struct err *err)
 {
+  /* lua-cjson's own words name Lua's types and tokens; explain() in lua/json.lua has ours. */
   struct values values = {0};
   struct value *text = value_string(&values, err->text), *explained;
   const struct value *arguments[] = {text};
@@ -137,6 +145,7 @@ bool json_parse(
   if (!vm_call(json->vm, "json", "decode", arguments, 1, NULL, ERR_INPUT, values, &value, err))
     return refuse(json, err);
   size_t at = 0;
+  /* Values of a text that is refused stay in the arena, which is the caller's to release. */
   const char *what = plain ? NULL : leniency(bytes, length, &at);
   if (what != NULL)
     return err_set(err, ERR_INPUT, "no JSON: %s at byte %zu", what, at + 1);
@@ -197,11 +206,14 @@ void json_write_string(struct buf *to, const char *bytes, size_t length)
 
 static void write_number(struct buf *to, double number)
 {
+  /* JSON has no word for the others; vm_read() refuses them, so only a mistake of ours could bring one here. */
   must(isfinite(number));
+  /* 2^53: up to there every whole number is exact. */
   if (number == floor(number) && fabs(number) < 9007199254740992.0) {
     buf_addf(to, "%" PRId64, (int64_t)number);
     return;
   }
+  /* As JavaScript writes them: digits in full up to 1e21. */
   if (number == floor(number) && fabs(number) < 1e21) {
     buf_addf(to, "%.0f", number);
     return;
@@ -242,6 +254,7 @@ static void write_value(struct buf *to, const struct value *value, int level)
   case VALUE_MAP:
     break;
   }
+  /* The depth is bounded where trees are made. What does not fit marks the buffer, which the caller asks once. */
   bool map = value->type == VALUE_MAP;
   int inner = level < 0 ? level : level + 1;
   buf_add_str(to, map ? "{" : "[");

@@ -1,9 +1,9 @@
 /* JSON by lua-cjson in a trusted VM of its own: bytes to a value tree and back.
  *
- * lua-cjson is lenient (facts about the stack); what this adapter refuses besides: anything but UTF-8, NUL (also
- * \u0000), nan and infinity, nesting beyond 32, bytes behind the value. Duplicate keys: the last wins. Numbers are
- * doubles; keep ids as strings. null is VALUE_NIL. An empty array and an empty object are both an empty map:
- * value_count() is 0. */
+ * lua-cjson is lenient (src/README.md, "Libraries, and why each is there"); what this adapter refuses besides: anything
+ * but UTF-8, NUL (also \u0000), nan and infinity, nesting beyond 32, bytes behind the value. Duplicate keys: the last
+ * wins. Numbers are doubles; keep ids as strings. null is VALUE_NIL. An empty array and an empty object are both an
+ * empty map: value_count() is 0. */
 #ifndef ADAPTERS_JSON_H
 #define ADAPTERS_JSON_H
 

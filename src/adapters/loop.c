@@ -1,3 +1,8 @@
+/* libevent for one thread. A turn is one round of whatever is ready, then on_turn, where the group commit has its
+ * place: all that the callbacks of a turn have begun becomes durable together. Timers of two kinds share a struct:
+ * loop_timer_at() means a moment of the wall clock and is armed again until clock_now_ms() has come so far;
+ * loop_timer_in() means a stretch of libevent's monotonic clock, and says so by at_ms = 0. Callbacks come last in their
+ * function, because they may free what they were called for. */
 #include "adapters/loop.h"
 #include "base/clock.h"
 #include "base/must.h"
@@ -76,6 +81,7 @@ struct event_base *loop_base(struct loop *loop)
 
 void loop_run(struct loop *loop, void (*on_turn)(void *context), void *context)
 {
+  /* NO_EXIT_ON_EMPTY: without anything to wait for, libevent would return at once, for ever. */
   while (!loop->stopped) {
     must(event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY) >= 0);
     if (on_turn != NULL)
@@ -92,6 +98,7 @@ void loop_stop(struct loop *loop)
 
 void loop_again(struct loop *loop)
 {
+  /* An active event makes the next round return without sleeping; that it does nothing does not matter. */
   event_active(loop->again, EV_TIMEOUT, 0);
 }
 
@@ -103,6 +110,7 @@ static void arm(struct loop_timer *timer)
   if (wait_ms > LONGEST_SLEEP_MS)
     wait_ms = LONGEST_SLEEP_MS;
   struct timeval wait = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
+  /* Adding an event that is pending already moves it. */
   must(event_add(timer->event, &wait) == 0);
 }
 
@@ -115,6 +123,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
     arm(timer);
     return;
   }
+  /* Unarmed before the callback, which may arm it anew. */
   timer->at_ms = CLOCK_NEVER;
   timer->on_due(timer->context); /* may free the timer */
 }
@@ -167,6 +176,7 @@ static struct loop_watch *watch_new(
   struct loop_watch *watch = must_alloc(sizeof *watch);
   watch->on_event = on_event;
   watch->context = context;
+  /* EV_PERSIST: else libevent would forget it after the first call. */
   watch->event = event_new(loop->base, fd, (short)(what | EV_PERSIST), on_watch, watch);
   must(watch->event != NULL);
   must(event_add(watch->event, NULL) == 0);

@@ -1,5 +1,7 @@
 /* Coroutines that the host resumes. What goes in and out is marshalled in a protected call of the main state; the
- * coroutine itself is protected by lua_resume(). */
+ * coroutine itself is protected by lua_resume(). A value is made or read on the main stack and moved over, because an
+ * error there is caught, and one on the coroutine's stack outside of a resume would be a panic. Once it has ended it is
+ * never resumed again; after an error its stack stays for the traceback. */
 #include "adapters/vm-inside.h"
 #include "base/str.h"
 
@@ -27,9 +29,11 @@ static int make_inside(lua_State *L)
   struct vm_thread *thread = making->thread;
   thread->co = lua_newthread(L);
   lua_sethook(thread->co, NULL, 0, 0); /* it would inherit one */
+  /* Lua collects a coroutine that nothing refers to. */
   thread->reference = luaL_ref(L, LUA_REGISTRYINDEX);
   int below = lua_gettop(L);
   vm_push_function(L, making->module, making->function);
+  /* Only the function is to stay of what its search has left on the stack. */
   lua_insert(L, below + 1);
   lua_settop(L, below + 1);
   luaL_checkstack(L, (int)making->count, "arguments");
@@ -119,6 +123,7 @@ static enum vm_ran fail(struct vm_thread *thread, int status, enum err_kind kind
   enum overrun overrun = vm->overrun;
   struct vm_budget budget = vm->budget;
   thread->ended = true;
+  /* Each vm_run() begins a budget of its own and so forgets the overrun that is to be reported. */
   if (!vm_run(vm, text_inside, &passing, NULL, ERR_BUG, &unused))
     passing.value = value_string(&values, "an error in an error");
   vm->overrun = overrun;
@@ -148,6 +153,7 @@ enum vm_ran vm_resume(
   thread->started = true;
   if (!vm_enter(vm, thread->co, budget, err))
     return VM_FAILED;
+  /* Under no lua_pcall: a resume catches errors itself and returns them as a status. */
   int status = lua_resume(thread->co, vm->L, arguments, &results);
   vm_leave(vm);
   bool raised = status != LUA_OK && status != LUA_YIELD;
@@ -162,6 +168,7 @@ enum vm_ran vm_resume(
   } else {
     lua_settop(thread->co, lua_gettop(thread->co) - results + 1); /* the first result only */
     if (!vm_run(vm, take_inside, &passing, NULL, kind, err)) {
+      /* A result that cannot be read leaves a coroutine that nothing sensible can be told. */
       thread->ended = true;
       vm_thread_trace(thread);
       return VM_FAILED;

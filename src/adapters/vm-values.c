@@ -1,3 +1,8 @@
+/* Plain values to Lua and back; only inside a protected call, because both directions may raise. What comes back is
+ * looked at as if it came from the network: depth, number of values and bytes are bounded while reading, not after,
+ * since a small table can stand for a huge tree. Reading is raw, so no metamethod of a result runs here. An error
+ * leaves by longjmp(): all memory is the arena's, and where something is allocated besides, no Lua function is called
+ * before it is freed. */
 /* Plain values to Lua and back; only inside a protected call. */
 #include "adapters/vm-inside.h"
 
@@ -18,6 +23,7 @@ enum {
 
 void vm_push(lua_State *L, const struct value *value)
 {
+  /* A table, its key and its value, and one for Lua; deeper levels ask again. */
   luaL_checkstack(L, 4, "value too deep");
   switch (value->type) {
   case VALUE_NIL:
@@ -137,7 +143,9 @@ static struct value *read_map(struct reader *reader, int depth)
   struct value *map = value_map(reader->values);
   for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
     size_t length;
+    /* The type first: lua_tolstring() would make a text of a number in place, and lua_next() would lose its way. */
     const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &length) : NULL;
+    /* Keys are C strings here; one with a NUL inside would be taken for another. */
     if (key == NULL || strlen(key) != count_bytes(reader, length))
       luaL_error(L, "a key of the result is not a text");
     value_set_new(reader->values, map, key, read_value(reader, depth));
@@ -152,6 +160,7 @@ static lua_Integer list_length(lua_State *L)
   lua_Integer length = (lua_Integer)lua_rawlen(L, -1), members = 0;
   if (length == 0)
     return 0;
+  /* Counted, because the length of a table with holes may be any border. */
   for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
     members++;
   return members == length ? length : 0;
@@ -178,6 +187,7 @@ static struct value *read_value(struct reader *reader, int depth)
     return value_bool(reader->values, lua_toboolean(L, -1) != 0);
   case LUA_TNUMBER: {
     lua_Integer integer = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : 0;
+    /* An id beyond 2^53 would silently become its neighbour. */
     if (integer > EXACT_MAX || integer < -EXACT_MAX || !isfinite(lua_tonumber(L, -1)))
       luaL_error(L, "the result holds a number that is too large");
     return value_number(reader->values, lua_tonumber(L, -1));

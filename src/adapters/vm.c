@@ -1,3 +1,9 @@
+/* The one door to Lua: every call goes through vm_run() or, for coroutines, vm_enter() and vm_leave(), with a budget of
+ * time and of memory. The hard part is to end code that does not want to end. A count hook on every call would cost a
+ * quarter of the throughput. Instead one timer runs all the time, on the thread's CPU clock, which stands still while
+ * we sleep, and its signal handler arms a hook only for a call that it has seen too often. Lua allows lua_sethook()
+ * from a signal handler, and that is all the handler does to it. An error raised by the hook can be caught by pcall; so
+ * the hook stays armed and raises at every further instruction until the call is left. */
 #include "adapters/vm.h"
 #include "adapters/vm-inside.h"
 #include "base/str.h"
@@ -45,10 +51,12 @@ static int64_t thread_cpu_ns(void)
 
 static void on_tick(int signal_number UNUSED)
 {
+  /* In a signal handler: only volatile words, the clock, and lua_sethook(). */
   struct vm *vm = guard.running;
   if (vm == NULL)
     return;
   int64_t now = thread_cpu_ns();
+  /* The serial, not the address of the vm, tells one call from the next. */
   if (guard.seen != guard.serial) {
     guard.seen = guard.serial;
     guard.seen_ns = now;
@@ -76,6 +84,8 @@ static bool guard_start(struct err *err)
     return err_set(err, ERR_BUG, "Lua: called from a second thread; the time budget watches only the first");
   struct sigaction action = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
   sigemptyset(&action.sa_mask);
+  /* To this thread: in another, such as the one in which libcurl looks up names, the handler would read the wrong CPU
+   * clock. */
   struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGRTMIN + 4};
   event._sigev_un._tid = gettid(); /* glibc has no public name for it */
   struct itimerspec every = {{0, TICK_MS * 1000000}, {0, TICK_MS * 1000000}};
@@ -99,12 +109,14 @@ static void *allocate(void *context, void *old, size_t old_size, size_t size)
     vm->used -= old_size;
     return NULL;
   }
+  /* Shrinking must not fail, Lua relies on it. The differences cannot wrap, in this order. */
   if (vm->hard > 0 && size > old_size && (size > vm->hard || vm->used - old_size > vm->hard - size))
     return NULL;
   void *memory = realloc(old, size);
   if (memory == NULL)
     return NULL;
   vm->used = vm->used - old_size + size;
+  /* Not NULL yet: out of memory has no line, while the hook's error tells where it was. */
   if (vm->soft > 0 && vm->used > vm->soft && !vm->crossed) {
     vm->crossed = 1;
     lua_sethook(vm->active, hook, LUA_MASKCOUNT, 1);
@@ -135,6 +147,7 @@ static struct vm *vm_of(lua_State *L)
 static void hook(lua_State *L, lua_Debug *ar UNUSED)
 {
   struct vm *vm = vm_of(L);
+  /* First a full collection, once per crossing. */
   if (vm->crossed && vm->overrun == OVERRUN_NONE && !vm->timed_out) {
     lua_gc(L, LUA_GCCOLLECT); /* it may have been garbage only */
     if (vm->used <= vm->soft) {
@@ -145,6 +158,7 @@ static void hook(lua_State *L, lua_Debug *ar UNUSED)
       lua_sethook(L, hook, LUA_MASKCOUNT, 1);
     }
   }
+  /* The first reason and the first place count, not where a pcall has run to since. */
   if (vm->overrun == OVERRUN_NONE) {
     vm->overrun = vm->timed_out ? OVERRUN_TIME : OVERRUN_MEMORY;
     find_place(L, vm->place, sizeof vm->place);
@@ -155,6 +169,7 @@ static void hook(lua_State *L, lua_Debug *ar UNUSED)
 
 bool vm_enter(struct vm *vm, lua_State *active, const struct vm_budget *budget, struct err *err)
 {
+  /* Calls are not nested: the guard watches one at a time. */
   must(guard.running == NULL);
   vm->active = active;
   vm->budget = budget == NULL ? (struct vm_budget){0} : *budget;
@@ -169,6 +184,7 @@ bool vm_enter(struct vm *vm, lua_State *active, const struct vm_budget *budget, 
   if (vm->budget.cpu_ms > 0) {
     if (!guard_start(err))
       return false;
+    /* In this order: a tick in between finds no running call, or a new serial. */
     guard.serial++;
     __atomic_signal_fence(__ATOMIC_SEQ_CST); /* the handler finds the budget in place */
     guard.running = vm;
@@ -178,6 +194,7 @@ bool vm_enter(struct vm *vm, lua_State *active, const struct vm_budget *budget, 
 
 void vm_leave(struct vm *vm)
 {
+  /* First: from here on no tick can arm the hook that is taken away below. */
   guard.running = NULL;
   if (vm->timed_out || vm->crossed)
     lua_sethook(vm->active, NULL, 0, 0);
@@ -201,6 +218,7 @@ const char *vm_error_text(lua_State *L, int index)
     else
       lua_pop(L, 1);
   }
+  /* A number is not a text either, though Lua would make it one. */
   if (lua_type(L, index) != LUA_TSTRING) {
     lua_pushfstring(L, "an error that is a %s, not a text", type);
     lua_replace(L, index);
@@ -269,6 +287,7 @@ bool vm_run(
   lua_pushlightuserdata(L, context);
   int status = lua_pcall(L, 1, 0, -3);
   vm_leave(vm);
+  /* Also when it returned: an overrun that was caught at the very end is one. */
   bool ok = status == LUA_OK && vm->overrun == OVERRUN_NONE;
   if (!ok)
     vm_failed(vm, status, lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "an error in an error", kind, err);
@@ -286,6 +305,7 @@ static int load_inside(lua_State *L)
 {
   struct load *load = lua_touserdata(L, 1);
   lua_pushfstring(L, "=%s.lua", load->module);
+  /* "t": texts only. Lua does not verify bytecode, which can crash it. */
   if (luaL_loadbufferx(L, load->source, load->length, lua_tostring(L, -1), "t") != LUA_OK)
     return lua_error(L);
   lua_call(L, 0, 1);
@@ -294,6 +314,7 @@ static int load_inside(lua_State *L)
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE); /* for require, of modules that are loaded after it */
   lua_pushvalue(L, -2);
   lua_setfield(L, -2, load->module);
+  /* Ours is found by an address, which no Lua code can name or replace. */
   lua_rawgetp(L, LUA_REGISTRYINDEX, &modules_key);
   lua_pushvalue(L, -3);
   lua_setfield(L, -2, load->module);
@@ -349,6 +370,7 @@ bool vm_call(
 
 static int open_inside(lua_State *L)
 {
+  /* All of it, for trusted modules; what a customer's chunk sees is theirs to choose. */
   luaL_openlibs(L);
   lua_newtable(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &modules_key);
@@ -416,6 +438,7 @@ void vm_collect(struct vm *vm)
 
 void vm_set_pause(struct vm *vm, int percent)
 {
+  /* 0: the two others stay as they are. */
   lua_gc(vm->L, LUA_GCINC, percent, 0, 0);
 }
 

@@ -1,3 +1,8 @@
+/* libxml2 kept small. The bytes are checked before it sees them (size, UTF-8); then it builds its own tree, with three
+ * of its callbacks replaced: errors, of which the first is kept; the document type, which stops the parser; the start
+ * of an element, which notes the line and bounds the depth. Without a document type there are no entities but the five
+ * of XML, so most of what libxml2 is attacked through is never reached. An xml_element is a view: name, line and
+ * libxml2's node, valid as long as the document. */
 #include "adapters/xml.h"
 #include "base/buf.h"
 #include "base/must.h"
@@ -44,6 +49,7 @@ static void note(struct reading *reading, int line, const char *text)
 static void on_error(void *user, xmlErrorPtr error)
 {
   xmlParserCtxtPtr context = user;
+  /* Warnings and recoverable errors, such as a namespace without declaration, do not concern us. */
   if (error->level != XML_ERR_FATAL)
     return;
   char text[256];
@@ -58,6 +64,7 @@ static void on_document_type(
 {
   xmlParserCtxtPtr context = user;
   note(context->_private, xmlSAX2GetLineNumber(context), "a document type (DTD) is not allowed; remove <!DOCTYPE ...>");
+  /* What libxml2 reports of the stop comes second, and what it has built so far is freed by parse(). */
   xmlStopParser(context);
 }
 
@@ -86,6 +93,7 @@ static bool check_bytes(const char *name, const char *bytes, size_t length, stru
     return err_set(err, ERR_CONFIG, "%s: is encoded in UTF-16; save it as UTF-8", name);
   int line = 1;
   for (size_t at = 0; at < length; line++) {
+    /* By lines, so that the line can be named. */
     const char *end = memchr(bytes + at, '\n', length - at);
     size_t line_length = (end == NULL ? length : (size_t)(end - bytes) + 1) - at;
     if (!str_is_utf8(bytes + at, line_length))
@@ -99,6 +107,7 @@ static bool check_bytes(const char *name, const char *bytes, size_t length, stru
 
 static xmlDocPtr read_document(struct reading *reading, const char *bytes, size_t length)
 {
+  /* Process-wide, so it is set before each parse. */
   xmlSetExternalEntityLoader(load_nothing);
   xmlParserCtxtPtr context = xmlNewParserCtxt();
   must(context != NULL);
@@ -117,10 +126,12 @@ static struct xml *parse(const char *name, const char *text, size_t length, stru
 {
   if (!check_bytes(name, text, length, err))
     return NULL;
+  /* Windows editors put a byte order mark in front; it belongs to the encoding, not to the document. */
   size_t mark = str_starts(text, "\xEF\xBB\xBF") ? 3 : 0;
   struct reading reading = {.name = name};
   xmlDocPtr doc = read_document(&reading, text + mark, length - mark);
   if (reading.first_line != 0) {
+    /* A semicolon is taken for the sign of a text of our own, which has its remedy. */
     bool remedied = strchr(reading.first_text, ';') != NULL;
     err_set(
         err, ERR_CONFIG, "%s:%d: %s%s", name, reading.first_line, reading.first_text,
@@ -141,6 +152,7 @@ struct xml *xml_parse(const char *name, const char *bytes, size_t length, struct
   }
   struct buf text;
   buf_init(&text, XML_MAX_BYTES);
+  /* A copy, because what is checked must end in a NUL. */
   buf_add(&text, bytes, length);
   struct xml *xml = parse(name, text.bytes, text.length, err);
   buf_release(&text);
@@ -153,6 +165,7 @@ static bool read_file(int fd, const char *path, struct buf *ret_text, struct err
   struct stat info;
   if (fstat(fd, &info) != 0)
     return err_set(err, ERR_CONFIG, "%s: cannot be read: %s; check the path", path, strerror(errno));
+  /* A device may go on for ever, and a folder can be opened as well. */
   if (!S_ISREG(info.st_mode))
     return err_set(err, ERR_CONFIG, "%s: not a regular file; check the path", path);
   if (info.st_size > XML_MAX_BYTES)

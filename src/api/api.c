@@ -1,3 +1,9 @@
+/* Routes as a table that is searched from the top for each request: a control socket has a dozen of them, and few
+ * requests. The path is matched as it was sent and only the one parameter is percent-decoded, afterwards; decoded
+ * first, a name with %2F in it would fall into two segments.
+ *
+ * A reply is always filled in, also where no route fits or an answer is too long, since the caller sends what is in
+ * it. */
 #include "api/api.h"
 #include "adapters/json.h"
 #include "base/str.h"
@@ -16,6 +22,7 @@ static bool decode_segment(const char *from, size_t length, char to[API_PARAMETE
 
 static bool matches(const char *pattern, const char *path, char parameter[API_PARAMETER_SIZE])
 {
+  /* A pattern without a parameter leaves "", so that a route never reads what another one's pattern left there. */
   parameter[0] = '\0';
   const char *open = strchr(pattern, '{');
   if (open == NULL)
@@ -28,27 +35,46 @@ static bool matches(const char *pattern, const char *path, char parameter[API_PA
   return strcmp(after, path + before + length) == 0 && decode_segment(path + before, length, parameter);
 }
 
-void api_dispatch(
-    const struct api_route *routes, size_t count, void *context, const struct api_request *request,
-    struct api_reply *ret_reply)
+/* The right is looked at before the engine: who may not ask learns nothing of how we fare. */
+static bool may_answer(const struct api_route *route, const struct api_caller *caller, struct api_reply *reply)
+{
+  if ((caller->rights & route->right) == 0) {
+    api_answer_problem(reply, 403, "Forbidden", "this token does not allow it");
+    return false;
+  }
+  if (caller->unavailable != NULL && !route->without_engine) {
+    api_answer_problem(reply, 503, "Service Unavailable", caller->unavailable);
+    return false;
+  }
+  return true;
+}
+
+bool api_dispatch(
+    const struct api_route *routes, size_t count, void *context, const struct api_caller *caller,
+    const struct api_request *request, struct api_reply *ret_reply)
 {
   char parameter[API_PARAMETER_SIZE];
   bool path_known = false;
+  /* What a route forgets to set is seen as a failure, not taken for an empty success. */
   *ret_reply = (struct api_reply){.status = 500, .content_type = "application/json"};
   buf_init(&ret_reply->body, API_REPLY_MAX);
   for (size_t i = 0; i < count; i++) {
     if (!matches(routes[i].pattern, request->path, parameter))
       continue;
+    /* The search goes on: the same path may stand further down with the other method. */
     path_known = true;
-    if (strcmp(routes[i].method, request->method) == 0) {
-      routes[i].answer(context, request, parameter, ret_reply);
-      return;
-    }
+    if (strcmp(routes[i].method, request->method) != 0)
+      continue;
+    if (!may_answer(&routes[i], caller, ret_reply))
+      return false;
+    routes[i].answer(context, request, parameter, ret_reply);
+    return true;
   }
   if (path_known)
     api_answer_problem(ret_reply, 405, "Method Not Allowed", "this path takes another method");
   else
     api_answer_problem(ret_reply, 404, "Not Found", "there is no such path");
+  return false;
 }
 
 void api_answer_json(struct api_reply *reply, int status, const struct value *value)
@@ -57,6 +83,7 @@ void api_answer_json(struct api_reply *reply, int status, const struct value *va
   reply->content_type = "application/json";
   json_write(&reply->body, value);
   if (reply->body.overflow) {
+    /* Half a JSON text cannot be read. The short one is written by hand, as it must not fail in its turn. */
     buf_clear(&reply->body);
     reply->status = 500;
     buf_add_str(

@@ -20,17 +20,33 @@ struct api_reply {
   struct buf body;
 };
 
+/* What a caller may do; a route names the one that it needs. */
+enum api_right {
+  API_READ = 1 << 0,  /* looks, and changes nothing */
+  API_ADMIN = 1 << 1, /* changes what is shown, or what runs */
+};
+enum { API_ALL_RIGHTS = API_READ | API_ADMIN };
+
+struct api_caller {
+  unsigned rights;
+  /* NULL: there is an engine. Else why there is none, for whoever asks what needs one (503). */
+  const char *unavailable;
+};
+
 struct api_route {
   const char *method;
   const char *pattern; /* "/v1/agents/{name}/resync": one `{...}` at most, one path segment */
+  enum api_right right;
+  bool without_engine; /* it is answered without one, too */
   /* parameter: the decoded segment, or "". */
   void (*answer)(void *context, const struct api_request *request, const char *parameter, struct api_reply *reply);
 };
 
-/* Always fills *ret_reply (release its body): what fits no route is a problem of 404 or 405. */
-void api_dispatch(
-    const struct api_route *routes, size_t count, void *context, const struct api_request *request,
-    struct api_reply *ret_reply);
+/* Always fills *ret_reply (release its body): what fits no route is a problem of 404 or 405, what the caller has no
+ * right to is one of 403. True: the route was called. */
+bool api_dispatch(
+    const struct api_route *routes, size_t count, void *context, const struct api_caller *caller,
+    const struct api_request *request, struct api_reply *ret_reply);
 void api_answer_json(struct api_reply *reply, int status, const struct value *value);
 /* application/problem+json (RFC 9457). */
 void api_answer_problem(struct api_reply *reply, int status, const char *title, const char *detail);

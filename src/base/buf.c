@@ -1,3 +1,7 @@
+/* A growing buffer for bytes from outside. Replies that hold a token pass through it, so memory is wiped before it is
+ * given back, and growing never leaves a copy behind. Every way of adding ends in buf_extend(), which alone knows the
+ * limit; what does not fit is dropped whole. A shorter part may fit after a longer one was dropped: once `overflow` is
+ * set the bytes may have a hole, and are not to be used. */
 #include "base/buf.h"
 
 #include <stdarg.h>
@@ -26,10 +30,12 @@ void buf_clear(struct buf *buf)
 
 char *buf_extend(struct buf *buf, size_t length)
 {
+  /* As a difference, which cannot wrap: what is there never exceeds the limit. */
   if (length > buf->limit - buf->length) {
     buf->overflow = true;
     return NULL;
   }
+  /* One more for the NUL, which counts for the room but not for the limit. */
   size_t need = buf->length + length + 1;
   if (need > buf->room) {
     size_t room = buf->room == 0 ? 256 : buf->room;
@@ -69,6 +75,7 @@ bool buf_addf(struct buf *buf, const char *format, ...)
   va_list args, again;
   va_start(args, format);
   va_copy(again, args);
+  /* Nearly every text fits in here and is formatted once; a longer one is measured, then formatted again. */
   char small[512];
   int length = vsnprintf(small, sizeof small, format, args);
   va_end(args);
@@ -90,6 +97,7 @@ void buf_drop_front(struct buf *buf, size_t length)
   must(length <= buf->length);
   if (length == 0)
     return;
+  /* All that stays is moved: a reader of lines drops them together, not one by one. */
   memmove(buf->bytes, buf->bytes + length, buf->length - length + 1);
   buf->length -= length;
 }

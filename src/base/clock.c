@@ -1,3 +1,7 @@
+/* Instants and durations to text and back. Texts come from peers and from people, so parsers go character by character:
+ * strptime() and sscanf() would let white space, signs and missing digits pass. The calendar is the C library's
+ * timegm() and gmtime_r(), which know no time zone; mktime() would use the zone of the process. timegm() does not
+ * refuse a field out of range but carries it over, so every field is checked before, and the day of the month after. */
 #include "base/clock.h"
 #include "base/str.h"
 
@@ -16,6 +20,8 @@ int64_t clock_now_ms(void)
 int64_t clock_steady_ms(void)
 {
   struct timespec now;
+  /* Not CLOCK_MONOTONIC, which stops while the machine sleeps: Graph's leases go on, and a sleep would look like a step
+   * of the wall clock. */
   clock_gettime(CLOCK_BOOTTIME, &now);
   return now.tv_sec * CLOCK_SECOND + now.tv_nsec / 1000000;
 }
@@ -60,6 +66,7 @@ static bool fields_to_ms(struct tm *tm, int64_t *ret_ms)
   if (tm->tm_mon < 0 || tm->tm_mon > 11 || day < 1 || day > 31 || tm->tm_hour > 23 || tm->tm_min > 59 ||
       tm->tm_sec > 60)
     return false;
+  /* Unix time has no leap seconds; timegm() would make it the first second of the next minute. */
   if (tm->tm_sec == 60)
     tm->tm_sec = 59;
   int64_t seconds = timegm(tm);
@@ -87,6 +94,7 @@ bool clock_parse_rfc3339(const char *text, int64_t *ret_ms)
     int place = 100;
     if (*text < '0' || *text > '9')
       return false;
+    /* Senders write up to nine digits; from the fourth on `place` is 0, so they are skipped. */
     for (; *text >= '0' && *text <= '9'; text++, place /= 10)
       fraction += (*text - '0') * place;
   }
@@ -115,6 +123,7 @@ static void utc(int64_t ms, struct tm *tm, int *ret_fraction)
 {
   int64_t seconds = ms / 1000;
   int fraction = (int)(ms % 1000);
+  /* Division truncates towards zero; before 1970 it must round down, or the fraction would be negative. */
   if (fraction < 0) {
     seconds--;
     fraction += 1000;
@@ -134,6 +143,7 @@ char *clock_rfc3339(int64_t ms, char to[CLOCK_TEXT_SIZE])
   return to;
 }
 
+/* Graph takes the time zone from a field beside this one, so the text has neither Z nor offset. */
 char *clock_graph_datetime(int64_t ms, char to[CLOCK_TEXT_SIZE])
 {
   struct tm tm;
@@ -145,6 +155,8 @@ char *clock_graph_datetime(int64_t ms, char to[CLOCK_TEXT_SIZE])
 
 bool clock_parse_http_date(const char *text, int64_t *ret_ms)
 {
+  /* strptime() will do here: an HTTP date has a fixed shape. The names of days and months are English because LC_TIME
+   * is never set. */
   static const char *const forms[] = {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"};
   for (size_t i = 0; i < COUNT_OF(forms); i++) {
     struct tm tm = {0};
@@ -162,6 +174,8 @@ bool clock_parse_duration(const char *text, int64_t *ret_ms)
     char letter;
     int64_t ms;
   } units[] = {{'d', CLOCK_DAY}, {'h', CLOCK_HOUR}, {'m', CLOCK_MINUTE}, {'s', CLOCK_SECOND}};
+  /* ISO 8601's years, months and weeks are refused: "P1M" is not a fixed time, and read as a minute it would be a
+   * trap. */
   bool iso = *text == 'P' || *text == 'p';
   bool in_time = !iso;
   if (iso)
@@ -182,6 +196,7 @@ bool clock_parse_duration(const char *text, int64_t *ret_ms)
     const char *start = text;
     for (; *text >= '0' && *text <= '9'; text++) {
       number = number * 10 + (*text - '0');
+      /* Bounds the product: so many days still fit into 64 bits of milliseconds. */
       if (number > 100000000)
         return false;
     }
@@ -190,6 +205,7 @@ bool clock_parse_duration(const char *text, int64_t *ret_ms)
     char letter = (char)(*text | 0x20);
     while (unit < COUNT_OF(units) && units[unit].letter != letter)
       unit++;
+    /* Before T only days may stand, behind it only the others. */
     if (unit == COUNT_OF(units) || (iso && (unit == 0) == in_time))
       return false;
     total += number * units[unit++].ms;
@@ -204,6 +220,7 @@ bool clock_parse_duration(const char *text, int64_t *ret_ms)
 
 char *clock_iso_duration(int64_t ms, char to[CLOCK_TEXT_SIZE])
 {
+  /* Up, never down: what is sent must not end before the hold that it is for. */
   int64_t seconds = ms <= 0 ? 0 : ms / 1000 + (ms % 1000 > 0);
   int64_t hours = seconds / 3600, minutes = seconds / 60 % 60;
   size_t length = (size_t)snprintf(to, CLOCK_TEXT_SIZE, "PT");
@@ -211,11 +228,13 @@ char *clock_iso_duration(int64_t ms, char to[CLOCK_TEXT_SIZE])
     length += (size_t)snprintf(to + length, CLOCK_TEXT_SIZE - length, "%" PRId64 "H", hours);
   if (minutes > 0)
     length += (size_t)snprintf(to + length, CLOCK_TEXT_SIZE - length, "%" PRId64 "M", minutes);
+  /* "PT" alone is not a duration. */
   if (seconds % 60 > 0 || length == 2)
     snprintf(to + length, CLOCK_TEXT_SIZE - length, "%" PRId64 "S", seconds % 60);
   return to;
 }
 
+/* The two largest units only: a reader of `status` wants the size, not the sum. */
 char *clock_short_duration(int64_t ms, char to[CLOCK_TEXT_SIZE])
 {
   int64_t seconds = ms <= 0 ? 0 : ms / 1000 + (ms % 1000 >= 500);
@@ -240,6 +259,7 @@ char *clock_rule_duration(int64_t ms, char to[CLOCK_TEXT_SIZE])
   } units[] = {{CLOCK_DAY, 'd'}, {CLOCK_HOUR, 'h'}, {CLOCK_MINUTE, 'm'}, {CLOCK_SECOND, 's'}};
   int used = 0;
   must(ms >= 0);
+  /* Seconds also when all is zero: a duration needs a number. */
   for (size_t i = 0; i < COUNT_OF(units); i++) {
     if (ms >= units[i].ms || (used == 0 && units[i].unit == 's'))
       used += snprintf(to + used, CLOCK_TEXT_SIZE - (size_t)used, "%" PRId64 "%c", ms / units[i].ms, units[i].unit);

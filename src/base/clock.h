@@ -18,6 +18,16 @@
 
 enum { CLOCK_TEXT_SIZE = 32 }; /* room for any text made here */
 
+static inline int64_t clock_earlier(int64_t a_ms, int64_t b_ms)
+{
+  return a_ms < b_ms ? a_ms : b_ms;
+}
+
+static inline int64_t clock_later(int64_t a_ms, int64_t b_ms)
+{
+  return a_ms > b_ms ? a_ms : b_ms;
+}
+
 int64_t clock_now_ms(void);
 int64_t clock_steady_ms(void); /* since some moment; nobody sets it, and it goes on while the machine sleeps */
 int64_t clock_steady_us(void); /* likewise, for what takes less than a millisecond */
@@ -27,7 +37,7 @@ int64_t clock_cpu_ms(void);    /* CPU time that this thread has used */
 bool clock_parse_rfc3339(const char *text, int64_t *ret_ms) MUST_CHECK;
 /* "2026-01-05T12:00:00.000Z"; returns to. */
 char *clock_rfc3339(int64_t ms, char to[CLOCK_TEXT_SIZE]);
-/* "2026-01-05T12:00:00" in UTC, as Graph's dateTimeTimeZone wants it (facts 1.5); returns to. */
+/* "2026-01-05T12:00:00" in UTC, as Graph's dateTimeTimeZone wants it (FACTS.md, "Status message"); returns to. */
 char *clock_graph_datetime(int64_t ms, char to[CLOCK_TEXT_SIZE]);
 /* An IMF-fixdate, RFC 850 or asctime date (RFC 9110 5.6.7). */
 bool clock_parse_http_date(const char *text, int64_t *ret_ms) MUST_CHECK;

@@ -14,6 +14,7 @@ bool err_set(struct err *err, enum err_kind kind, const char *format, ...)
   va_end(args);
   err->kind = kind;
   memcpy(err->text, text, sizeof text);
+  /* Texts quote what came from outside; a line break in them could forge a line of the log. */
   for (char *c = err->text; *c != '\0'; c++)
     if ((unsigned char)*c < 0x20)
       *c = ' ';
@@ -27,6 +28,7 @@ bool err_add(struct err *err, const char *format, ...)
   va_start(args, format);
   vsnprintf(context, sizeof context, format, args);
   va_end(args);
+  /* Twice as long as an error, then cut at a character: what gives way is the end of the old text, not the place. */
   snprintf(text, sizeof text, "%s: %s", context, err->text);
   str_cut(err->text, sizeof err->text, text);
   return false;

@@ -1,3 +1,7 @@
+/* A heap of four children per node in one array, ordered by an instant. Each node knows its place in the array, so one
+ * that is somewhere in the middle is moved or removed without a search; that holds because set() alone puts a node into
+ * a place. rise() and sink() carry a node along and write it once, where it stays. Nodes of the same instant have no
+ * order among each other: whoever needs one must put it into the instant. */
 #include "base/heap.h"
 #include "base/must.h"
 
@@ -66,6 +70,7 @@ void heap_put(struct heap *heap, struct heap_node *node, int64_t at_ms)
     set(heap, ++heap->count, node);
   }
   node->at_ms = at_ms;
+  /* The instant may have moved either way; one of the two finds nothing to do. */
   rise(heap, node);
   sink(heap, node);
 }
@@ -80,9 +85,11 @@ void heap_remove(struct heap *heap, struct heap_node *node)
   node->place = 0;
   if (last != node) {
     set(heap, place, last);
+    /* The last node comes from another branch, so it may belong above the gap as well as below. */
     rise(heap, last);
     sink(heap, last);
   }
+  /* Halved only at a quarter, so that a count which swings around a bound does not allocate each time. */
   if (heap->room > ROOM_FIRST && heap->count < heap->room / 4) /* a wave is over: its memory goes back */
     set_room(heap, heap->room / 2);
 }

@@ -24,6 +24,7 @@ void log_at(enum log_level level, const char *format, ...)
   va_start(args, format);
   vsnprintf(text, sizeof text, format, args);
   va_end(args);
+  /* One entry is one line, whatever a peer has put into a text. */
   for (char *c = text; *c != '\0'; c++)
     if ((unsigned char)*c < 0x20)
       *c = ' ';

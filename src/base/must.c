@@ -13,6 +13,7 @@ static void *or_die(void *memory)
 
 void *must_alloc(size_t size)
 {
+  /* One byte for none: for a size of 0 NULL may be a success. */
   return or_die(calloc(1, size == 0 ? 1 : size));
 }
 

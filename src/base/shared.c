@@ -1,3 +1,7 @@
+/* One pool of immutable bytes, counted. Many agents have the same answer and the same reason code; kept once per agent,
+ * equal texts took much of the memory of a large index. An entry is the count and the bytes behind it; callers hold the
+ * address of the bytes, and the table finds an entry by its contents. The count is not atomic: all of this is on the
+ * one thread of the loop. */
 #include "base/shared.h"
 #include "base/table.h"
 
@@ -27,6 +31,7 @@ static bool is(const void *record, const void *sought)
   return entry->length == key->length && memcmp(entry->bytes, key->bytes, key->length) == 0;
 }
 
+/* Two numbers of 32 bits in front keep `bytes` aligned for numbers of 64, which struct answer has. */
 static struct table pool = {.hash_of = hash_of};
 
 const void *shared_bytes(const void *bytes, size_t length)
@@ -57,6 +62,7 @@ void shared_release(const void *bytes)
   struct entry *entry = (struct entry *)(void *)((char *)bytes - offsetof(struct entry, bytes));
   if (--entry->holders > 0)
     return;
+  /* While the bytes are still there: the table hashes them to find the entry. */
   table_remove(&pool, entry);
   free(entry);
   if (pool.count == 0)
@@ -68,6 +74,7 @@ void shared_replace(const char **text, const char *with)
   const char *old = *text;
   if (strcmp(old, with) == 0) /* often */
     return;
+  /* The new one first: `with` may point into the old. */
   *text = shared_text(with);
   shared_release(old);
 }

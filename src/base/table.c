@@ -1,3 +1,7 @@
+/* Open addressing with linear probing, and SipHash to go with it. What must always hold: between a record's home and
+ * its place no place is free. So a search ends at the first free one, and there always is one, because at most four
+ * fifths are taken. Removing moves records back instead of leaving a mark: tables live for months, and marks would pile
+ * up. The hash is computed anew where it is needed, since keeping it would double a place. A table never shrinks. */
 #include "base/table.h"
 #include "base/must.h"
 
@@ -55,6 +59,7 @@ static void grow(struct table *table)
 
 void table_add(struct table *table, void *record)
 {
+  /* Also true of a table without room, 0 of 0. */
   if (table->count >= table->room / 5 * 4)
     grow(table);
   put(table, record);
@@ -76,6 +81,7 @@ void table_remove(struct table *table, void *record)
     must(table->places[gap] != NULL);
     gap = next_place(table, gap);
   }
+  /* Ends at a free place, since the run of taken places does. */
   /* No gap may part a record from its home: those behind move up. */
   for (size_t from = next_place(table, gap); table->places[from] != NULL; from = next_place(table, from))
     if (may_fill(table, gap, from)) {
@@ -143,6 +149,8 @@ uint64_t table_siphash(uint64_t key0, uint64_t key1, const void *bytes, size_t l
 uint64_t table_hash(const void *bytes, size_t length)
 {
   static uint64_t key[2];
+  /* Names come from outside: with a fixed key a sender could choose them so that all share a home, and each search
+   * walks through all of them. */
   static bool drawn;
   if (!drawn)
     must(getentropy(key, sizeof key) == 0);

@@ -1,4 +1,10 @@
+/* Trees in an arena: memory is taken from the end of the newest block, never given back alone, and released with the
+ * whole tree. So an error in the midst of a parse leaves nothing behind, also when Lua leaves by longjmp(). A list or
+ * map that grows leaves its old arrays in the arena; as they double, that is less than the newest ones have room for.
+ * Members are found by walking: they keep their order, and maps of JSON are small. value_set_new() spares the walk
+ * where one is large. */
 #include "base/value.h"
+#include "base/clock.h"
 
 #include <string.h>
 
@@ -14,9 +20,11 @@ enum { FIRST_ROOM = 960, BLOCK_ROOM = 4000 };
 /* Not zeroed: whoever takes it fills it. */
 static void *arena_take(struct values *values, size_t size)
 {
+  /* Whatever is put there is aligned. */
   size = (size + 15) & ~(size_t)15;
   struct values_block *block = values->blocks;
   if (block == NULL || block->room - block->used < size) {
+    /* What was left of the block before is given up: looking for a fit would cost more than it saves. */
     size_t least = block == NULL ? FIRST_ROOM : BLOCK_ROOM;
     size_t room = size > least ? size : least;
     block = must_realloc(NULL, sizeof *block + room);
@@ -33,6 +41,7 @@ void values_release(struct values *values)
   while (values->blocks != NULL) {
     struct values_block *block = values->blocks;
     values->blocks = block->next;
+    /* Blocks are freed whole, so what is wiped is all that the tree ever held, its outgrown arrays too. */
     explicit_bzero(block->bytes, block->used); /* a token response passes through here */
     free(block);
   }
@@ -125,6 +134,7 @@ void value_add(struct values *values, struct value *list, struct value *item)
 void value_set(struct values *values, struct value *map, const char *key, struct value *item)
 {
   must(map->type == VALUE_MAP);
+  /* In its old place, so that writing the map again gives the same order. */
   for (size_t i = 0; i < map->u.table.count; i++)
     if (strcmp(map->u.table.keys[i], key) == 0) {
       map->u.table.items[i] = item;
@@ -137,9 +147,27 @@ void value_set_new(struct values *values, struct value *map, const char *key, st
 {
   must(map->type == VALUE_MAP);
   grow(values, map);
+  /* Callers' keys are often Lua's, and gone with the next collection. */
   size_t length = strlen(key);
   map->u.table.keys[map->u.table.count] = copy(arena_take(values, length + 1), key, length);
   map->u.table.items[map->u.table.count++] = item;
+}
+
+void value_put_number(struct values *values, struct value *map, const char *key, double number)
+{
+  value_set(values, map, key, value_number(values, number));
+}
+
+void value_put_text(struct values *values, struct value *map, const char *key, const char *text)
+{
+  value_set(values, map, key, value_string(values, text));
+}
+
+void value_put_instant(struct values *values, struct value *map, const char *key, int64_t ms)
+{
+  char text[CLOCK_TEXT_SIZE];
+  bool none = ms <= 0 || ms == CLOCK_NEVER;
+  value_set(values, map, key, none ? value_nil(values) : value_string(values, clock_rfc3339(ms, text)));
 }
 
 const struct value *value_get(const struct value *map, const char *key)

@@ -52,6 +52,11 @@ void value_set(struct values *values, struct value *map, const char *key, struct
 /* The same for a key that the map certainly does not have yet: without the search, which adds up in a large map. */
 void value_set_new(struct values *values, struct value *map, const char *key, struct value *item);
 
+/* value_set() of a new number or text; and of an instant as RFC 3339, nil where there is none (0 or CLOCK_NEVER). */
+void value_put_number(struct values *values, struct value *map, const char *key, double number);
+void value_put_text(struct values *values, struct value *map, const char *key, const char *text);
+void value_put_instant(struct values *values, struct value *map, const char *key, int64_t ms);
+
 /* Readers take NULL and any type, and answer NULL, the default or 0 where the thing is not there. */
 const struct value *value_get(const struct value *map, const char *key);
 const struct value *value_at(const struct value *list, size_t index); /* from 0 */

@@ -8,6 +8,8 @@
 void wiped_reserve(struct wiped *wiped, size_t length)
 {
   wiped_release(wiped);
+  /* Pages of its own, because dumping and locking are settled by the page: in the heap, secrets would share it with
+   * anything. */
   size_t page = (size_t)sysconf(_SC_PAGESIZE);
   size_t mapped = (length / page + 1) * page; /* always one byte more than length, for the NUL */
   void *memory = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

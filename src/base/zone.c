@@ -1,3 +1,9 @@
+/* Zones as TZif files have them (RFC 8536): a table of transitions, and in the footer a POSIX rule for the time after
+ * the last of them. Where tzdata is built slim, the table ends with the last change of the law, so the rule answers for
+ * today; it is evaluated for the years before, of and after an instant, because the offset at New Year comes from the
+ * year before, and the next change may be in the year after. All questions come down to two: the offset at an instant,
+ * and the next instant at which it may change. Between two changes local time runs evenly, which zone_reaches() makes
+ * use of. localtime() would need TZ, which is process-wide, and forgets which of two zones it answered for. */
 #include "base/zone.h"
 #include "base/clock.h"
 #include "base/str.h"
@@ -69,6 +75,7 @@ static bool is_leap(int64_t year)
   return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 }
 
+/* C's division truncates towards zero, which would count days before 1970 from the wrong end. */
 static int64_t floor_div(int64_t a, int64_t b)
 {
   return a / b - (a % b < 0);
@@ -99,6 +106,7 @@ static bool take_name(const char **text)
     while ((**text >= 'A' && **text <= 'Z') || (**text >= 'a' && **text <= 'z'))
       (*text)++;
   }
+  /* POSIX has names of three letters and more; what they say does not matter here. */
   return *text - start >= 3;
 }
 
@@ -130,6 +138,7 @@ static bool take_char(const char **text, char wanted)
 static bool take_date(const char **text, struct rule_date *date)
 {
   bool ok;
+  /* Two in the morning, POSIX's default. */
   *date = (struct rule_date){.time_s = 2 * 3600};
   if (take_char(text, 'M')) {
     date->kind = DATE_MONTH;
@@ -144,6 +153,7 @@ static bool take_date(const char **text, struct rule_date *date)
 
 static bool parse_rule(const char *text, struct zone *zone)
 {
+  /* POSIX counts west of Greenwich as positive, all else here east. */
   int32_t west;
   if (!take_name(&text) || !take_time(&text, &west))
     return false;
@@ -186,6 +196,7 @@ static int rule_transitions(const struct zone *zone, int64_t at_s, struct transi
   int year, month, day, count = 0;
   civil_from_days(floor_div(at_s + zone->standard_s, DAY_S), &year, &month, &day);
   for (int64_t y = year - 1; y <= year + 1; y++) {
+    /* The moments are of the local clock: summer begins by winter's offset, and ends by summer's. */
     to[count++] = (struct transition){
         date_in_year(&zone->start, y) * DAY_S + zone->start.time_s - zone->standard_s, zone->summer_s};
     to[count++] =
@@ -237,6 +248,8 @@ static bool read_header(struct reader *reader, struct header *header)
   header->transitions = (size_t)read_big(reader, 4);
   header->types = (size_t)read_big(reader, 4);
   header->characters = (size_t)read_big(reader, 4);
+  /* Leap seconds are refused: with them (the database's "right" files) instants would not be Unix time. The bounds keep
+   * body_size() from wrapping. */
   return header->types > 0 && header->types <= 256 && header->leaps == 0 && header->transitions < FILE_MAX &&
          header->characters < FILE_MAX && header->is_ut < FILE_MAX && header->is_standard < FILE_MAX;
 }
@@ -254,6 +267,7 @@ static bool read_body(struct reader *reader, const struct header *header, size_t
     return false;
   zone->count = header->transitions;
   zone->transitions = must_alloc((zone->count + 1) * sizeof *zone->transitions);
+  /* Times, indices and types are arrays one behind the other, each with a reader of its own. */
   struct reader indices = *reader, types = *reader;
   indices.at = at + header->transitions * time_size;
   types.at = indices.at + header->transitions;
@@ -268,6 +282,7 @@ static bool read_body(struct reader *reader, const struct header *header, size_t
   for (size_t i = 0; i < zone->count; i++) {
     uint64_t time = read_big(reader, time_size), index = read_big(&indices, 1);
     int64_t at_s = time_size == 4 ? (int32_t)(uint32_t)time : (int64_t)time;
+    /* Ascending without exception: passed() searches by halves. */
     if (index >= header->types || (i > 0 && at_s <= zone->transitions[i - 1].at_s))
       return false;
     zone->transitions[i] = (struct transition){at_s, offsets[index]};
@@ -327,6 +342,7 @@ static const char *database(void)
 
 static bool is_zone_name(const char *name)
 {
+  /* No dot, so that a name cannot lead out of the database. */
   size_t length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/");
   return length > 0 && length <= NAME_MAX_LENGTH && name[length] == '\0' && *name != '/';
 }
@@ -344,6 +360,7 @@ static void suggest(const char *name, char to[2 * NAME_MAX_LENGTH])
     return;
   char best[NAME_MAX_LENGTH] = "";
   for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+    /* Each against the best so far: no list of the folder is needed. */
     const char *candidates[] = {entry->d_name, best};
     const char *nearest = str_nearest(slash == NULL ? name : slash + 1, candidates, *best == '\0' ? 1 : 2);
     if (nearest == entry->d_name && strlen(nearest) < sizeof best)
@@ -410,12 +427,14 @@ static size_t passed(const struct zone *zone, int64_t at_s)
 static int32_t offset_at(const struct zone *zone, int64_t at_s)
 {
   size_t count = passed(zone, at_s);
+  /* Up to the last transition the table is right, whatever the rule would say of those years. */
   if (count < zone->count || !zone->has_rule)
     return count == 0 ? zone->first_s : zone->transitions[count - 1].offset_s;
   if (!zone->has_summer)
     return zone->standard_s;
   struct transition around[2 * RULE_YEARS];
   int i = rule_transitions(zone, at_s, around);
+  /* Those of the year before lie behind `at_s`, so there is always one. */
   while (i > 1 && around[i - 1].at_s > at_s)
     i--;
   return around[i - 1].offset_s;
@@ -467,6 +486,9 @@ int64_t zone_reaches(const struct zone *zone, int64_t day, int minute)
   int64_t wanted_ms = (day * DAY_S + minute * INT64_C(60)) * 1000;
   /* From two days before, more than any offset and jump, through the stretches of equal offset. */
   int64_t from_ms = wanted_ms - 2 * CLOCK_DAY;
+  /* Of the stretches, the first in which the clock shows the time gives the answer, so of a time that is shown twice
+   * the first. Where the stretch begins later than that, the clock has jumped over it: reached at the jump. The instant
+   * lies within a day or so of wanted_ms, so few stretches are looked at. */
   for (;;) {
     int64_t until_ms = zone_next_change(zone, from_ms);
     int64_t at_ms = wanted_ms - zone_offset_s(zone, from_ms) * INT64_C(1000);
@@ -480,6 +502,8 @@ int64_t zone_reaches(const struct zone *zone, int64_t day, int minute)
 
 int64_t zone_next_time(const struct zone *zone, int64_t after_ms, int minute)
 {
+  /* From the day before: minute 1440 of it is the midnight that has just begun, and a clock set back shows a day
+   * twice. */
   for (int64_t day = zone_local_at(zone, after_ms).day - 1;; day++) {
     int64_t at_ms = zone_reaches(zone, day, minute);
     if (at_ms > after_ms)

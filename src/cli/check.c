@@ -1,8 +1,9 @@
 /* check: everything that can be wrong before the first request, each with its place and remedy. Sends nothing. */
 #include "base/str.h"
-#include "cli/ask.h"
-#include "cli/policies.h"
-#include "cli/site.h"
+#include "cli/cli.h"
+#include "client/client.h"
+#include "daemon/policies.h"
+#include "host/site.h"
 #include "rules/test.h"
 #include "sched/sched.h"
 #include "secret/secret.h"
@@ -12,7 +13,7 @@
 
 static void say_as(const char *verdict, const char *colour, const char *what)
 {
-  printf("%s%s%s  %s\n", cli_colour(colour), verdict, cli_colour("\033[0m"), what);
+  printf("%s%s%s  %s\n", program_colour(colour), verdict, program_colour("\033[0m"), what);
 }
 
 static void say(bool ok, const char *what)
@@ -24,7 +25,7 @@ static int check_secrets(const struct cli *cli, const struct site *site)
 {
   struct wiped key = WIPED_INIT;
   struct err err = ERR_INIT;
-  if (!secret_load_key(cli->key_file, site->config.key_file, &key, &err)) {
+  if (!secret_load_key(cli->place.key_file, site->config.key_file, &key, &err)) {
     say(false, err.text);
     return 1;
   }
@@ -151,20 +152,15 @@ static void tell_capacity(const struct config *config, size_t index, const struc
 /* Of each registration; with what its agents need, where a daemon runs with this config.xml. */
 static void tell_capacities(struct cli *cli, const struct config *config)
 {
-  struct values values = {0};
-  struct value *status = NULL;
-  struct buf body;
+  struct client_answer status;
+  struct client_request request = {"GET", "/v1/status", NULL};
   struct err err = ERR_INIT;
-  buf_init(&body, ASK_ANSWER_MAX);
-  if (!ask_daemon(cli, "GET", "/v1/status", &body, &values, &status, &err)) {
-    status = NULL;
-    if (err.kind != ERR_NET) /* mostly none runs, which is as it should be */
-      say_as("warn", "\033[33m", err.text);
-  }
+  enum client_result result = client_ask(cli->place.config_path, &request, &status, &err);
+  if (result != CLIENT_DONE && err.kind != ERR_NET) /* mostly none runs, which is as it should be */
+    say_as("warn", "\033[33m", err.text);
   for (size_t i = 0; i < config->account_count; i++)
-    tell_capacity(config, i, status);
-  buf_release(&body);
-  values_release(&values);
+    tell_capacity(config, i, result == CLIENT_DONE ? status.body : NULL);
+  client_answer_release(&status);
 }
 
 /* Several accounts mostly share one file: it is looked at once. */
@@ -225,8 +221,8 @@ int cli_check(struct cli *cli)
   bool strict = cli_flag(cli, "--strict");
   if (!cli_no_more(cli, 0, 0))
     return EXIT_USAGE;
-  if (!site_open(cli, SITE_CONFIG, &site, &err))
-    return cli_fail(&err);
+  if (!site_open(&cli->place, SITE_CONFIG, &site, &err))
+    return program_fail(&err);
   char text[sizeof err.text];
   snprintf(
       text, sizeof text, "%s: %zu account%s", site.config.path, site.config.account_count,

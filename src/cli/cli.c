@@ -1,3 +1,5 @@
+/* The table of commands, and the way from argv to one of them. It stands above the commands, and what they share
+ * (arguments.c) below them. */
 #include "cli/cli.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -7,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <unistd.h>
 
 #define WITH_CONFIG "  -c, --config FILE   the contact centre's config.xml (default: config.xml)\n"
 #define WITH_KEY "      --key-file FILE the key that opens the client secrets\n"
@@ -86,74 +87,12 @@ const struct cli_command cli_commands[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
-bool cli_flag(struct cli *cli, const char *name)
-{
-  for (int i = 0; i < cli->argc; i++)
-    if (strcmp(cli->argv[i], name) == 0) {
-      memmove(&cli->argv[i], &cli->argv[i + 1], (size_t)(cli->argc - i) * sizeof *cli->argv);
-      cli->argc--;
-      return true;
-    }
-  return false;
-}
-
-const char *cli_option(struct cli *cli, const char *name)
-{
-  size_t length = strlen(name);
-  for (int i = 0; i < cli->argc; i++) {
-    int used = 0;
-    const char *value = NULL;
-    if (strcmp(cli->argv[i], name) == 0 && i + 1 < cli->argc) {
-      value = cli->argv[i + 1];
-      used = 2;
-    } else if (strncmp(cli->argv[i], name, length) == 0 && cli->argv[i][length] == '=' && str_starts(name, "--")) {
-      value = cli->argv[i] + length + 1;
-      used = 1;
-    }
-    if (used == 0)
-      continue;
-    memmove(&cli->argv[i], &cli->argv[i + used], (size_t)(cli->argc - i - used + 1) * sizeof *cli->argv);
-    cli->argc -= used;
-    return value;
-  }
-  return NULL;
-}
-
 static const struct cli_command *find(const char *name)
 {
   for (const struct cli_command *command = cli_commands; command->name != NULL; command++)
     if (strcmp(command->name, name) == 0)
       return command;
   return NULL;
-}
-
-bool cli_no_more(struct cli *cli, int min, int max)
-{
-  for (int i = 0; i < cli->argc; i++)
-    if (cli->argv[i][0] == '-' && cli->argv[i][1] != '\0') {
-      fprintf(
-          stderr, "presenced: %s: %s is no option of this command, or lacks its value; see presenced %s --help\n",
-          cli->command, cli->argv[i], cli->command);
-      return false;
-    }
-  if (cli->argc >= min && cli->argc <= max)
-    return true;
-  fprintf(
-      stderr, "presenced: %s: %s; usage: presenced %s %s\n", cli->command,
-      cli->argc < min ? "an argument is missing" : "too many arguments", cli->command, cli->usage);
-  return false;
-}
-
-int cli_fail(const struct err *err)
-{
-  fprintf(stderr, "presenced: %s\n", err->text);
-  return err->kind == ERR_CONFIG ? EXIT_USAGE : EXIT_FAILED;
-}
-
-const char *cli_colour(const char *code)
-{
-  const char *no = getenv("NO_COLOR");
-  return isatty(STDOUT_FILENO) == 1 && (no == NULL || *no == '\0') ? code : "";
 }
 
 static void print_usage(FILE *to)
@@ -179,10 +118,11 @@ static int unknown_command(const char *name)
   return EXIT_USAGE;
 }
 
-/* Secrets and tokens are in this process: no core dump, no other process of this user looks in. */
+/* Secrets and tokens are in this process: no core dump, no other process of this user looks in. Not in a debug build,
+ * which is made to be looked into, nor under AddressSanitizer, whose leak check is a tracer. */
 static void close_shutters(void)
 {
-#ifndef __SANITIZE_ADDRESS__ /* its leak check is a tracer */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(PRESENCED_DEBUG)
   (void)prctl(PR_SET_DUMPABLE, 0);
 #endif
   (void)signal(SIGPIPE, SIG_IGN);
@@ -208,8 +148,8 @@ int cli_main(int argc, char **argv)
     return EXIT_DONE;
   }
   const char *config = cli_option(&cli, "--config"), *short_config = cli_option(&cli, "-c");
-  cli.config_path = config != NULL ? config : short_config != NULL ? short_config : "config.xml";
-  cli.key_file = cli_option(&cli, "--key-file");
+  cli.place.config_path = config != NULL ? config : short_config != NULL ? short_config : "config.xml";
+  cli.place.key_file = cli_option(&cli, "--key-file");
   cli.json = cli_flag(&cli, "--json");
   log_init(cli_flag(&cli, "--verbose") ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, getenv("JOURNAL_STREAM") == NULL);
   close_shutters();

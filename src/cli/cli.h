@@ -1,23 +1,16 @@
-/* The command line: one file per subcommand, each a function of struct cli. This header is what they share. */
+/* The command line: one file per command, each a function of struct cli, and nothing else. This header is what they
+ * share: arguments.c takes options apart, cli.c has the table of commands. */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
-#include "base/err.h"
-#include "config/config.h"
-
-enum {
-  EXIT_DONE = 0,
-  EXIT_FAILED = 1, /* the thing asked for failed */
-  EXIT_USAGE = 2,  /* usage, configuration or ruleset */
-  EXIT_PARKED = 3, /* finished, but some presences are parked */
-};
+#include "host/program.h"
+#include "host/site.h"
 
 struct cli {
   const char *command, *usage; /* its name, and its arguments for the usage line */
   int argc;                    /* arguments behind the command; options are taken out by cli_option() */
   char **argv;
-  const char *config_path; /* -c, --config; default "config.xml" */
-  const char *key_file;    /* --key-file, or NULL */
+  struct site_place place; /* -c, --config (default "config.xml"); --key-file */
   bool json;               /* --json */
 };
 
@@ -43,10 +36,9 @@ const char *cli_option(struct cli *cli, const char *name);
  * (but "-" itself). Says what is wrong and returns false otherwise. */
 bool cli_no_more(struct cli *cli, int min, int max) MUST_CHECK;
 
-/* Prints "presenced: TEXT" on standard error and returns the exit code of the error's kind. */
-int cli_fail(const struct err *err);
-/* Colour codes for standard output: "" unless it is a terminal and NO_COLOR is unset. */
-const char *cli_colour(const char *code);
+/* --for of publish and clear: a duration within Graph's bounds and ours, DIRECT_DEFAULT_HOLD_MS where there is none.
+ * Says what is wrong and returns false otherwise. */
+bool cli_read_hold(const char *text, int64_t *ret_ms) MUST_CHECK;
 
 int cli_secret(struct cli *cli);
 int cli_eval(struct cli *cli);

@@ -1,10 +1,11 @@
 /* codes: `codes init` makes a table of every reason code and state that a recording has, to be filled in and read by a
  * ruleset; what the built-in ruleset would show stands there already. */
-#include "cli/codes.h"
 #include "adapters/json.h"
 #include "base/clock.h"
 #include "base/str.h"
-#include "cli/site.h"
+#include "cli/cli.h"
+#include "host/code_list.h"
+#include "host/site.h"
 #include "intake/intake.h"
 
 #include <stdio.h>
@@ -194,5 +195,5 @@ int cli_codes(struct cli *cli)
   code_list_release(&recording->reasons);
   code_list_release(&recording->states);
   free(recording);
-  return ok ? EXIT_DONE : cli_fail(&err);
+  return ok ? EXIT_DONE : program_fail(&err);
 }

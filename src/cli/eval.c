@@ -5,8 +5,8 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "cli/cli.h"
-#include "cli/site.h"
 #include "graph/graph.h"
+#include "host/site.h"
 #include "intake/intake.h"
 #include "model/agent.h"
 #include "model/effective.h"
@@ -323,7 +323,7 @@ static void print_times(const struct eval *eval)
 static void print_decision(const struct eval *eval)
 {
   const struct decision *decision = &eval->decision;
-  const char *bold = cli_colour("\033[1m"), *plain = cli_colour("\033[0m");
+  const char *bold = program_colour("\033[1m"), *plain = program_colour("\033[0m");
   printf("decision   %s", bold);
   if (decision->kind == DECISION_SHOW)
     print_presences(decision->session, decision->preferred);
@@ -344,7 +344,7 @@ static void print_decision(const struct eval *eval)
   if (*decision->message != '\0')
     printf("           message: %s\n", decision->message);
   if (eval->trouble.kind != ERR_NONE)
-    printf("%strouble%s    %s\n", cli_colour("\033[31m"), plain, eval->trouble.text);
+    printf("%strouble%s    %s\n", program_colour("\033[31m"), plain, eval->trouble.text);
 }
 
 /* Of more steps than fit on a screen, those are shown that matched or came near: the most of their conditions held. */
@@ -373,7 +373,7 @@ static void print_step(const struct value *step, const char *heading)
 static void print_steps(const struct value *steps)
 {
   static const char indent[] = "           ";
-  const char *dim = cli_colour("\033[2m"), *plain = cli_colour("\033[0m");
+  const char *dim = program_colour("\033[2m"), *plain = program_colour("\033[0m");
   size_t count = value_count(steps), far = 0, shown = 0, behind = 0;
   double least = count > STEPS_SHOWN ? near_enough(steps) : 0;
   for (size_t i = 0; i < count; i++) {
@@ -498,5 +498,5 @@ int cli_eval(struct cli *cli)
   json_free(eval->json);
   values_release(&eval->values);
   free(eval);
-  return ok ? EXIT_DONE : cli_fail(&err);
+  return ok ? EXIT_DONE : program_fail(&err);
 }

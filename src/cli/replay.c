@@ -4,11 +4,14 @@
 #include "adapters/json.h"
 #include "base/clock.h"
 #include "base/str.h"
-#include "cli/control.h"
-#include "cli/site.h"
-#include "cli/source.h"
+#include "cli/cli.h"
+#include "client/client.h"
+#include "daemon/lines.h"
+#include "host/site.h"
 #include "intake/intake.h"
 #include "model/agent.h"
+#include "service/service.h"
+#include "store/store.h"
 
 #include <search.h>
 #include <stdio.h>
@@ -211,9 +214,9 @@ static void on_turn(void *context)
 
 static bool play(struct replay *replay, const char *events, struct err *err)
 {
-  struct source_options options = {.path = events};
-  struct source_callbacks callbacks = {replay, on_event, on_bad_line, on_end};
-  struct source *source = source_open(replay->loop, replay->json, &options, &callbacks, err);
+  struct lines_options options = {.path = events};
+  struct source_sink sink = {replay, on_event, on_bad_line, on_end};
+  struct source *source = lines_source_open(replay->loop, replay->json, &options, &sink, err);
   if (source == NULL)
     return false;
   loop_run(replay->loop, on_turn, source);
@@ -266,41 +269,34 @@ static void take_row(struct replay *replay, const struct value *row)
   take(replay, replay->event, since_ms);
 }
 
-/* From the running daemon, which holds the state file (store NULL), or from the file. */
+/* From the running daemon, which holds the state file (store NULL), or from the file. *ret_list is in `page`. */
 static bool read_page(
-    struct replay *replay, const char *control, struct store *store, int64_t after, struct values *values,
-    struct value **ret_list, struct err *err)
+    struct replay *replay, struct store *store, int64_t after, struct client_answer *page, struct value **ret_list,
+    struct err *err)
 {
   if (store != NULL)
-    return service_read_decisions(store, replay->json, after, values, ret_list, err);
-  struct buf body;
-  struct value *answer = NULL;
+    return service_read_decisions(store, replay->json, after, &page->values, ret_list, err);
   char target[64];
-  int status = 0;
-  buf_init(&body, ANSWER_MAX);
   snprintf(target, sizeof target, "/v1/decisions?after=%lld", (long long)after);
-  bool ok = control_ask(control, "GET", target, NULL, &status, &body, err) &&
-            json_parse(replay->json, buf_text(&body), body.length, values, &answer, err);
-  if (ok && status != 200)
-    ok = err_set(err, ERR_NET, "%s", value_get_text(answer, "detail", "the daemon refuses"));
-  buf_release(&body);
-  *ret_list = (struct value *)value_get(answer, "decisions");
+  struct client_request request = {"GET", target, NULL};
+  bool ok = client_ask(replay->cli->place.config_path, &request, page, err) == CLIENT_DONE;
+  *ret_list = ok ? (struct value *)value_get(page->body, "decisions") : NULL;
   return ok;
 }
 
-static bool play_rows(struct replay *replay, const char *control, struct store *store, struct err *err)
+static bool play_rows(struct replay *replay, struct store *store, struct err *err)
 {
   int64_t after = 0;
   for (;;) {
-    struct values values = {0};
+    struct client_answer page = {.body = NULL};
     struct value *list = NULL;
-    bool ok = read_page(replay, control, store, after, &values, &list, err);
+    bool ok = read_page(replay, store, after, &page, &list, err);
     size_t count = value_count(list);
     for (size_t i = 0; ok && i < count; i++)
       take_row(replay, value_at(list, i));
     if (count > 0)
       after = (int64_t)value_get_number(value_at(list, count - 1), "key", 0);
-    values_release(&values);
+    client_answer_release(&page);
     if (!ok)
       return false;
     if (count == 0)
@@ -315,12 +311,12 @@ static bool play_rows(struct replay *replay, const char *control, struct store *
 static bool play_log(struct replay *replay, struct err *err)
 {
   struct site site;
-  if (!site_open(replay->cli, SITE_CONFIG, &site, err))
+  if (!site_open(&replay->cli->place, SITE_CONFIG, &site, err))
     return false;
-  char *control = site_control_path(&site.config);
+  char *socket_path = config_control_path(&site.config);
   struct store *store = NULL;
   bool ok = true;
-  if (control_find(control) == CONTROL_NO_DAEMON) {
+  if (!client_finds_daemon(socket_path)) {
     if (access(site.config.state, F_OK) != 0) /* opening it would make it */
       ok = err_set(
           err, ERR_CONFIG, "%s: there is no state file yet; let the daemon run, or give --events FILE",
@@ -328,9 +324,9 @@ static bool play_log(struct replay *replay, struct err *err)
     else
       ok = (store = store_open(site.config.state, site.account_ids, site.config.account_count, err)) != NULL;
   }
-  ok = ok && play_rows(replay, control, store, err);
+  ok = ok && play_rows(replay, store, err);
   store_close(store);
-  free(control);
+  free(socket_path);
   site_close(&site);
   return ok;
 }
@@ -355,7 +351,7 @@ int cli_replay(struct cli *cli)
   if (replay->group_count > 1)
     qsort(replay->groups, replay->group_count, sizeof *replay->groups, more_first);
   if (!ok)
-    exit_code = cli_fail(&err);
+    exit_code = program_fail(&err);
   else if (cli->json)
     print_json(replay);
   else

@@ -1,3 +1,6 @@
+/* secret: makes the key, seals client secrets, checks those of config.xml. A secret is read from a terminal without
+ * echo, or from standard input, never from the command line, where every user of the host could read it; what is
+ * printed is only its sealed form. */
 #include "secret/secret.h"
 #include "base/str.h"
 #include "cli/cli.h"
@@ -114,7 +117,7 @@ static int usage(const char *what)
 /* What was asked for cannot be done, though usage and configuration are right. */
 static int failed(const struct err *err)
 {
-  (void)cli_fail(err);
+  (void)program_fail(err);
   return EXIT_FAILED;
 }
 
@@ -173,13 +176,13 @@ static int encrypt(struct cli *cli)
   if (id == NULL)
     return usage("encrypt needs --account ID, the Id of an Account in config.xml");
   struct config config;
-  if (!config_load(cli->config_path, CONFIG_FOR_SEALING, &config, &err))
-    return cli_fail(&err);
+  if (!config_load(cli->place.config_path, CONFIG_FOR_SEALING, &config, &err))
+    return program_fail(&err);
   struct wiped key = WIPED_INIT;
   const struct config_account *account = find_account(&config, id, &err);
   int code;
-  if (account == NULL || !secret_load_key(cli->key_file, config.key_file, &key, &err))
-    code = cli_fail(&err);
+  if (account == NULL || !secret_load_key(cli->place.key_file, config.key_file, &key, &err))
+    code = program_fail(&err);
   else
     code = seal_and_print(account, &key);
   wiped_release(&key);
@@ -211,12 +214,12 @@ static int check(struct cli *cli)
   if (!cli_no_more(cli, 1, 1))
     return EXIT_USAGE;
   /* Loaded as for sealing, so that one account's missing secret does not hide the verdict on the others. */
-  if (!config_load(cli->config_path, CONFIG_FOR_SEALING, &config, &err))
-    return cli_fail(&err);
+  if (!config_load(cli->place.config_path, CONFIG_FOR_SEALING, &config, &err))
+    return program_fail(&err);
   struct wiped key = WIPED_INIT;
   int code = EXIT_DONE;
-  if (!secret_load_key(cli->key_file, config.key_file, &key, &err))
-    code = cli_fail(&err);
+  if (!secret_load_key(cli->place.key_file, config.key_file, &key, &err))
+    code = program_fail(&err);
   for (size_t i = 0; key.bytes != NULL && i < config.account_count; i++)
     if (!check_account(&config, &config.accounts[i], &key))
       code = EXIT_FAILED;

@@ -1,7 +1,7 @@
-/* status, reload and resync: asked of the running daemon. */
-#include "adapters/json.h"
-#include "cli/ask.h"
-#include "cli/control.h"
+/* status: what the running daemon does, for the operator at night. What is not as it should be stands out or is said in
+ * a line of its own; what is well takes no room. */
+#include "cli/cli.h"
+#include "client/client.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -37,7 +37,7 @@ static void print_account(const struct value *account)
 {
   const struct value *requests = value_get(account, "requests");
   printf(
-      "%saccount%s      %s: token %s", cli_colour("\033[1m"), cli_colour("\033[0m"),
+      "%saccount%s      %s: token %s", program_colour("\033[1m"), program_colour("\033[0m"),
       value_get_text(account, "account", ""), value_get_text(account, "token", ""));
   const char *closed = value_get_text(account, "closed_until", ""),
              *refused = value_get_text(account, "refused_until", "");
@@ -192,7 +192,9 @@ static void print_status(const struct value *status, bool with_agents)
   print_tally("unserved", value_get(status, "unserved"));
   if (!with_agents)
     return;
-  printf("\n%s%-34s %-28s %-26s %s%s\n", cli_colour("\033[1m"), "AGENT", "SHOWS", "RULE", "UCC", cli_colour("\033[0m"));
+  printf(
+      "\n%s%-34s %-28s %-26s %s%s\n", program_colour("\033[1m"), "AGENT", "SHOWS", "RULE", "UCC",
+      program_colour("\033[0m"));
   for (size_t i = 0; i < value_count(agents); i++)
     print_agent(value_at(agents, i));
 }
@@ -202,105 +204,17 @@ int cli_status(struct cli *cli)
   bool with_agents = cli_flag(cli, "--agents");
   if (!cli_no_more(cli, 0, 0))
     return EXIT_USAGE;
-  struct values values = {0};
-  struct value *status = NULL;
-  struct buf body;
+  struct client_answer status;
   struct err err = ERR_INIT;
-  buf_init(&body, ASK_ANSWER_MAX);
   int exit_code = EXIT_DONE;
   /* A program gets everything. */
-  if (!ask_daemon(
-          cli, "GET", with_agents || cli->json ? "/v1/status?agents" : "/v1/status", &body, &values, &status, &err))
-    exit_code = cli_fail(&err);
+  struct client_request request = {"GET", with_agents || cli->json ? "/v1/status?agents" : "/v1/status", NULL};
+  if (client_ask(cli->place.config_path, &request, &status, &err) != CLIENT_DONE)
+    exit_code = program_fail(&err);
   else if (cli->json)
-    printf("%s\n", buf_text(&body));
+    printf("%s\n", buf_text(&status.bytes));
   else
-    print_status(status, with_agents);
-  buf_release(&body);
-  values_release(&values);
-  return exit_code;
-}
-
-/* What another config.xml changes; nothing where it is as it runs. */
-static void print_config_answer(const struct value *answer, bool dry_run)
-{
-  const struct value *config = value_get(answer, "config");
-  const char *waits = value_get_text(answer, "waits_for_start", "");
-  double cleared = value_get_number(answer, "cleared_first", 0);
-  for (size_t i = 0; i < value_count(config); i++)
-    printf("%-12s %s\n", i == 0 ? "config" : "", value_text(value_at(config, i), ""));
-  if (*waits != '\0')
-    printf("%-12s %s: takes effect at the next start\n", value_count(config) == 0 ? "config" : "", waits);
-  if (cleared > 0)
-    printf(
-        "             %.0f agents lose their app registration%s\n", cleared,
-        dry_run ? "; what they show would be cleared first" : ", and are cleared first; see `presenced status`");
-}
-
-int cli_reload(struct cli *cli)
-{
-  bool dry_run = cli_flag(cli, "--dry-run"), rollback = cli_flag(cli, "--rollback");
-  if (!cli_no_more(cli, 0, 0))
-    return EXIT_USAGE;
-  struct values values = {0};
-  struct value *answer = NULL;
-  struct buf body;
-  struct err err = ERR_INIT;
-  int exit_code = EXIT_DONE;
-  buf_init(&body, ASK_ANSWER_MAX);
-  const char *target = dry_run    ? "/v1/rules/reload?dry_run"
-                       : rollback ? "/v1/rules/reload?rollback"
-                                  : "/v1/rules/reload";
-  if (!ask_daemon(cli, "POST", target, &body, &values, &answer, &err)) {
-    if (err.kind == ERR_INPUT)
-      err.kind = ERR_CONFIG; /* the ruleset's fault */
-    exit_code = cli_fail(&err);
-  } else if (cli->json) {
-    printf("%s\n", buf_text(&body));
-  } else {
-    printf(
-        "generation %.0f%s: %.0f agents %s\n", value_get_number(answer, "generation", 0),
-        dry_run                                  ? " (not taken up)"
-        : value_get_bool(answer, "waits", false) ? " waits"
-                                                 : " runs",
-        value_get_number(answer, "agents_differ", 0), dry_run ? "would differ" : "differ");
-    print_config_answer(answer, dry_run);
-    print_tally("", value_get(answer, "differences"));
-  }
-  buf_release(&body);
-  values_release(&values);
-  return exit_code;
-}
-
-int cli_resync(struct cli *cli)
-{
-  bool all = cli_flag(cli, "--all");
-  if (!cli_no_more(cli, all ? 0 : 1, all ? 0 : 1))
-    return EXIT_USAGE;
-  struct values values = {0};
-  struct value *answer = NULL;
-  struct buf body, target;
-  struct err err = ERR_INIT;
-  buf_init(&body, ASK_ANSWER_MAX);
-  buf_init(&target, 4096);
-  if (all) {
-    buf_add_str(&target, "/v1/resync");
-  } else {
-    control_add_agent(&target, cli->argv[0]);
-    buf_add_str(&target, "/resync");
-  }
-  int exit_code = EXIT_DONE;
-  if (ask_daemon(cli, "POST", buf_text(&target), &body, &values, &answer, &err)) {
-    printf(
-        "%.0f agent%s sent again\n", value_get_number(answer, "agents", 0),
-        value_get_number(answer, "agents", 0) == 1 ? "" : "s");
-  } else {
-    if (!all)
-      err_add(&err, "%s", cli->argv[0]);
-    exit_code = cli_fail(&err);
-  }
-  buf_release(&body);
-  buf_release(&target);
-  values_release(&values);
+    print_status(status.body, with_agents);
+  client_answer_release(&status);
   return exit_code;
 }

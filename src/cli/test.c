@@ -3,8 +3,9 @@
 #include "rules/test.h"
 #include "adapters/json.h"
 #include "base/str.h"
-#include "cli/codes.h"
-#include "cli/site.h"
+#include "cli/cli.h"
+#include "host/code_list.h"
+#include "host/site.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -173,13 +174,16 @@ static void print_names(const char *title, const char *kind, const struct value 
 static void print_texts(const struct value *list, const char *colour)
 {
   for (size_t i = 0; i < value_count(list); i++)
-    printf("%s%s%s\n", cli_colour(colour), value_get_text(value_at(list, i), "text", ""), cli_colour("\033[0m"));
+    printf(
+        "%s%s%s\n", program_colour(colour), value_get_text(value_at(list, i), "text", ""), program_colour("\033[0m"));
 }
 
 static void print_warnings(const struct value *list)
 {
   for (size_t i = 0; i < value_count(list); i++)
-    printf("  %swarning:%s %s\n", cli_colour("\033[33m"), cli_colour("\033[0m"), value_text(value_at(list, i), ""));
+    printf(
+        "  %swarning:%s %s\n", program_colour("\033[33m"), program_colour("\033[0m"),
+        value_text(value_at(list, i), ""));
 }
 
 static void print_coverage(const struct value *coverage)
@@ -260,7 +264,7 @@ int cli_test(struct cli *cli)
   if (!cli_no_more(cli, 1, INT_MAX))
     return EXIT_USAGE;
   if (codes != NULL && !code_lists_read(codes, &lists, &err))
-    return cli_fail(&err);
+    return program_fail(&err);
   suite.lists = codes == NULL ? NULL : &lists;
   suite.files = value_list(&suite.values);
   for (int i = 0; i < cli->argc; i++) {
@@ -270,7 +274,7 @@ int cli_test(struct cli *cli)
     if (run_file(&suite, cli->argv[i], file, &err))
       continue;
     fflush(stdout); /* what the files before have said comes first */
-    (void)cli_fail(&err);
+    (void)program_fail(&err);
     put_text(&suite, file, "error", err.text);
     suite.broken++;
   }

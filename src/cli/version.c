@@ -1,3 +1,5 @@
+/* version: the program's version, the libraries it runs with, and every limit with its default and range. The limits
+ * come from the one table of options, so this list cannot fall behind. */
 #include "adapters/crypto.h"
 #include "adapters/db.h"
 #include "adapters/http_client.h"

@@ -1,7 +1,8 @@
-/* why: all that is known of one agent, for whoever asks why Teams shows what it shows. */
-#include "adapters/json.h"
-#include "cli/ask.h"
-#include "cli/control.h"
+/* why: all that is known of one agent, for whoever asks why Teams shows what it shows. The daemon's answer holds it
+ * all; here it becomes lines in the order of the question: what it should show, why, what keeps it, what Graph has, who
+ * said what. */
+#include "cli/cli.h"
+#include "client/client.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -115,24 +116,22 @@ int cli_why(struct cli *cli)
 {
   if (!cli_no_more(cli, 1, 1))
     return EXIT_USAGE;
-  struct values values = {0};
-  struct value *agent = NULL;
-  struct buf body, target;
+  struct client_answer agent;
+  struct buf target;
   struct err err = ERR_INIT;
-  buf_init(&body, ASK_ANSWER_MAX);
-  buf_init(&target, 4096);
-  control_add_agent(&target, cli->argv[0]);
   int exit_code = EXIT_DONE;
-  if (!ask_daemon(cli, "GET", buf_text(&target), &body, &values, &agent, &err)) {
+  buf_init(&target, 4096);
+  client_add_agent(&target, cli->argv[0], "");
+  struct client_request request = {"GET", buf_text(&target), NULL};
+  if (client_ask(cli->place.config_path, &request, &agent, &err) != CLIENT_DONE) {
     err_add(&err, "%s", cli->argv[0]);
-    exit_code = cli_fail(&err);
+    exit_code = program_fail(&err);
   } else if (cli->json) {
-    printf("%s\n", buf_text(&body));
+    printf("%s\n", buf_text(&agent.bytes));
   } else {
-    print_agent(agent);
+    print_agent(agent.body);
   }
-  buf_release(&body);
+  client_answer_release(&agent);
   buf_release(&target);
-  values_release(&values);
   return exit_code;
 }

@@ -1,4 +1,9 @@
-/* What another configuration changes, by the table of options. */
+/* What another configuration changes. Every attribute is compared at its offset by the table of options, so that one
+ * that is added there is compared without a line here; the few that the table does not describe, the accounts
+ * themselves and the list of Scripts, are compared by hand.
+ *
+ * Accounts are matched by their Id, never by their place: a file in which they only stand in another order changes
+ * nothing. Scripts are compared in order, because they are started in it. */
 #include "base/clock.h"
 #include "base/str.h"
 #include "config/config.h"
@@ -39,7 +44,8 @@ static bool same_domains(const struct config_account *a, const struct config_acc
 
 enum { VALUE_SIZE = 64 };
 
-/* What is shown of a value: numbers and words. Of texts nothing, for it may be a secret or very long. */
+/* What is shown of a value: numbers and words. Of texts nothing, for it may be a secret or very long. There is no
+ * `default` here and below, so that the compiler asks about a type that is added. */
 static const char *shown(const struct option *option, const void *field, char to[VALUE_SIZE])
 {
   char duration[CLOCK_TEXT_SIZE];
@@ -122,7 +128,8 @@ static void compare_element(
   }
 }
 
-/* By the very Id, as the state file knows it. */
+/* By the very Id, as the state file knows it. config_account_by_id() takes any case, because a person types what it
+ * looks for; here an "A" that became "a" is another account. */
 static const struct config_account *find_account(const struct config *config, const char *id)
 {
   for (size_t i = 0; i < config->account_count; i++)
@@ -167,6 +174,8 @@ void config_keep_until_start(struct config *next, struct config *now)
   for (size_t i = 0; (option = option_at(i)) != NULL; i++) {
     if (!option->at_start)
       continue;
+    /* Swapped rather than copied: each configuration still owns exactly one text, which its release frees. The casts
+     * are right because only texts can be marked at_start (START in options.c). */
     char **a = (char **)(void *)((char *)next + option->offset);
     char **b = (char **)(void *)((char *)now + option->offset);
     char *kept = *b;
@@ -175,6 +184,8 @@ void config_keep_until_start(struct config *next, struct config *now)
   }
 }
 
+/* The authority is left out: it hands out tokens but keeps no presence. What has been set lives at that Graph, under
+ * that application in that tenant, and only the same three can clear it. */
 bool config_same_registration(const struct config_account *a, const struct config_account *b)
 {
   return strcmp(a->tenant_id, b->tenant_id) == 0 && strcmp(a->client_id, b->client_id) == 0 &&

@@ -1,5 +1,13 @@
+/* config.xml as checked values: one way through the tree reads attributes by the table of options, then
+ * check_accounts() fills in what accounts inherit and looks for what two of them may not share. The first error ends
+ * it, and a half-read configuration never leaves config_load().
+ *
+ * The file is the contact centre's: outside our section everything is skipped unseen, inside it everything unknown is
+ * an error, since an attribute that is misspelt and skipped would be a limit that silently does not hold. The trap is
+ * the purpose: for sealing most of an account is left out, for the state file nearly all of struct config. */
 #include "config/config.h"
 #include "adapters/xml.h"
+#include "base/buf.h"
 #include "base/must.h"
 #include "base/str.h"
 #include "config/options.h"
@@ -29,7 +37,8 @@ static bool check_required(const struct place *place, bool sealing, const void *
   return true;
 }
 
-/* `sealing`: only attributes that name the account count, whatever else there is. */
+/* `sealing`: only attributes that name the account count, whatever else there is: a secret is sealed while the rest of
+ * the file is still being written. */
 static bool read_attributes(
     const struct place *place, const struct xml_element *element, bool sealing, void *target, struct err *err)
 {
@@ -52,6 +61,7 @@ static bool unknown_element(
     const char *file, const struct xml_element *child, const char *parent, const char *const *later, size_t count,
     struct err *err)
 {
+  /* A word of a later version would otherwise be taken for a misspelling, and the author would look for one. */
   for (size_t i = 0; i < count; i++)
     if (strcmp(child->name, later[i]) == 0)
       return err_set(
@@ -115,6 +125,8 @@ static bool read_account(
         err, ERR_CONFIG, "%s:%d: more than %d accounts; share them among several hosts", file, place.line,
         CONFIG_ACCOUNTS_MAX);
   config->accounts = must_realloc(config->accounts, (config->account_count + 1) * sizeof *config->accounts);
+  /* Counted before it is read, so that config_release() frees what an error leaves half-read. The pointer is good until
+   * the next account, whose realloc may move all of them. */
   struct config_account *account = &config->accounts[config->account_count++];
   *account = (struct config_account){.line = element->line};
   if (!read_attributes(&place, element, sealing, account, err))
@@ -142,6 +154,7 @@ static bool read_script(const char *file, const struct xml_element *element, str
   *script = (struct config_script){.line = element->line};
   if (!read_attributes(&place, element, false, script, err))
     return false;
+  /* The same file twice would call each of its hooks twice. */
   for (const struct config_script *other = config->scripts; other < script; other++)
     if (strcmp(other->file, script->file) == 0)
       return err_set(
@@ -166,6 +179,7 @@ static bool complete_account(struct config *config, struct config_account *accou
 {
   static const struct {
     const char *authority, *graph;
+    /* GCC uses the hosts of the global cloud. DoD shares the authority of GCC High, but not its Graph. */
   } clouds[] = {
       [CLOUD_GLOBAL] = {"https://login.microsoftonline.com", "https://graph.microsoft.com"},
       [CLOUD_USGOV_L4] = {"https://login.microsoftonline.us", "https://graph.microsoft.us"},
@@ -176,6 +190,8 @@ static bool complete_account(struct config *config, struct config_account *accou
   fill(&account->graph, clouds[account->cloud].graph);
   if (account->domain_count > 0)
     return true;
+  /* An Id that is a domain says whom the account serves, and one account alone may serve all. Among several, a guess
+   * could send people's presences to the wrong tenant. */
   bool named = option_is_domain(account->id);
   if (!named && config->account_count > 1)
     return err_set(
@@ -236,6 +252,7 @@ static bool check_suffixes(
 static bool check_accounts(struct config *config, enum config_purpose purpose, struct err *err)
 {
   size_t suffixes = 0;
+  /* All are completed before any two are compared: what is inherited must not clash either. */
   for (size_t i = 0; purpose == CONFIG_FOR_USE && i < config->account_count; i++) {
     if (!complete_account(config, &config->accounts[i], err))
       return false;
@@ -318,6 +335,7 @@ static bool find_publisher(const char *file, const struct xml *xml, struct xml_e
       root.line);
 }
 
+/* For a service the folder that systemd made for it, else the working directory, as a person trying it out has it. */
 static void default_state(struct config *config)
 {
   if (config->state != NULL)
@@ -330,6 +348,8 @@ static void default_state(struct config *config)
   config->state = must_strdup(path);
 }
 
+/* State alone, and the default when it is not given. Who asks a running daemon for its status may do so because
+ * something else in the file is wrong. */
 static bool read_state(
     const struct place *place, const struct xml_element *publisher, struct config *config, struct err *err)
 {
@@ -381,6 +401,7 @@ bool config_load(const char *path, enum config_purpose purpose, struct config *r
   struct xml *xml = xml_open(path, err);
   if (xml == NULL)
     return false;
+  /* Built beside and handed over whole: the caller's stays as it was when anything is wrong. */
   struct config config = {.path = must_strdup(path)};
   bool ok = read_config(path, xml, purpose, &config, err);
   xml_close(xml);
@@ -426,6 +447,7 @@ const struct config_account *config_account_for(const struct config *config, con
   for (size_t i = 0; i < config->account_count; i++) {
     const struct config_account *account = &config->accounts[i];
     for (size_t d = 0; d < account->domain_count; d++)
+      /* Remembered, not returned: another account, wherever it stands in the file, may name the suffix. */
       if (strcmp(account->domains[d], "*") == 0)
         others = account;
       else if (at != NULL && str_equal_fold(at + 1, account->domains[d]))
@@ -438,4 +460,20 @@ void config_defaults(struct config *ret_config)
 {
   *ret_config = (struct config){0};
   option_defaults(ELEMENT_PUBLISHER, ret_config);
+}
+
+char *config_control_path(const struct config *config)
+{
+  const char *runtime = getenv("RUNTIME_DIRECTORY");
+  const char *slash = strrchr(config->state, '/');
+  struct buf path;
+  buf_init(&path, 4096);
+  if (runtime != NULL && *runtime != '\0')
+    buf_addf(&path, "%s/", runtime);
+  else if (slash != NULL)
+    buf_add(&path, config->state, (size_t)(slash - config->state) + 1);
+  buf_add_str(&path, "control.sock");
+  char *text = must_strdup(buf_text(&path));
+  buf_release(&path);
+  return text;
 }

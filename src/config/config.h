@@ -1,5 +1,5 @@
-/* config.xml (interface 1) as checked values. Reads files named by the caller and nothing else; does not open secrets,
- * compile rulesets or touch the network.
+/* config.xml as checked values (README.md, "config.xml, all of it"). Reads files named by the caller and nothing else;
+ * does not open secrets, compile rulesets or touch the network.
  *
  * Errors are ERR_CONFIG, "FILE:LINE: WHAT; REMEDY", and name the attribute. */
 #ifndef CONFIG_CONFIG_H
@@ -78,6 +78,8 @@ enum config_purpose {
  * else presenced.db in the working directory. */
 bool config_load(const char *path, enum config_purpose purpose, struct config *ret_config, struct err *err) MUST_CHECK;
 void config_release(struct config *config);
+/* Where the daemon's control socket is: in $RUNTIME_DIRECTORY, else beside the state file. free() it. */
+char *config_control_path(const struct config *config) MUST_CHECK;
 /* The publisher's limits as they are without a config.xml; nothing else is set, and nothing needs a release. */
 void config_defaults(struct config *ret_config);
 

@@ -1,3 +1,10 @@
+/* The attributes of config.xml as one table. A row is all that an option needs: parsing and checks (values.c), its
+ * default, the suggestion for a misspelt name, the list of `version`, the comparison with a changed file and the tests
+ * are driven by it. Default and range are texts as an author writes them, so that messages show them in the author's
+ * units; that they parse is a promise that must() keeps.
+ *
+ * The trap: `offset` counts from the struct of the row's element, P() with publisher, A() with account, S() with
+ * script, and the compiler cannot tell when these do not belong together. */
 #include "config/options.h"
 #include "base/str.h"
 
@@ -38,6 +45,7 @@ static const char publisher[] = ELEMENT_PUBLISHER, account[] = ELEMENT_ACCOUNT, 
   }
 #define LATER(element, name, meaning) TEXT(element, name, OPTION_LATER, 0, meaning, NULL)
 
+/* The order is the one in which missing attributes are looked for and in which `version` lists the limits. */
 static const struct option options[] = {
     IDENTITY("Id", OPTION_ID, id, "the account's unique name", "name it after its domain, as in Id=\"contoso.com\""),
     IDENTITY("ClientId", OPTION_GUID, client_id, "the app registration", COPY_CLIENT),
@@ -48,12 +56,17 @@ static const struct option options[] = {
     TEXT(account, "Cloud", OPTION_CLOUD, A(cloud), "Global, USGovL4 or USGovL5", NULL),
     TEXT(account, "Authority", OPTION_URL, A(authority), "base URL of the token endpoint", NULL),
     TEXT(account, "Graph", OPTION_URL, A(graph), "base URL of Microsoft Graph", NULL),
+    /* Microsoft has raised the limit of presence requests from 1,500 to 10,000 per application and tenant in 30
+     * seconds, but two of its pages still say 1,500. So that is the default, and the newer one what a site may choose.
+     * A lookup costs one resource unit, of which the smallest tenants have 3,500 in ten seconds. */
     NUMBER(
         account, "RequestsPer30Seconds", OPTION_INT, A(requests_per_30_seconds), "1500", "1", "10000",
         "presence requests in any 30 seconds, per TenantId and ClientId"),
     NUMBER(
         account, "LookupsPer10Seconds", OPTION_INT, A(lookups_per_10_seconds), "500", "1", "3500",
         "user lookups in any 10 seconds, per TenantId and ClientId"),
+    /* setPresence takes an expirationDuration of 5 minutes to 4 hours. A longer lease asks for fewer refreshes, and
+     * leaves a presence up for longer when this host is gone. */
     NUMBER(account, "Lease", OPTION_DURATION, A(lease_ms), "1h", "5m", "4h", "longest expiration sent for a session"),
     LATER(account, "Publish", "on, dry-run or off"),
     TEXT(publisher, "Rules", OPTION_PATH, P(rules), "ruleset file of accounts without their own", NULL),
@@ -81,6 +94,7 @@ static const struct option options[] = {
     NUMBER(
         publisher, "ScriptMemory", OPTION_BYTES, P(script_memory_bytes), "128MiB", "4MiB", "1GiB",
         "memory of a script"),
+    /* Two at least: half of them may be calls of hooks, and each of these must be able to use graph.each. */
     NUMBER(
         publisher, "ScriptTasks", OPTION_INT, P(script_tasks), "1000", "2", "10000",
         "coroutines of a script at once, those of graph.each among them"),
@@ -149,6 +163,7 @@ bool option_unknown(const struct place *place, const char *name, struct err *err
       name);
 }
 
+/* Only rows with a range count: that is what makes a row a limit. */
 const struct config_limit *config_limit_at(size_t index)
 {
   for (size_t i = 0; i < COUNT_OF(options); i++)

@@ -1,3 +1,9 @@
+/* One attribute's text into its field. option_set() copies and trims it, check_text() refuses what no attribute may
+ * hold, and the setter of its type does the rest; a setter frees what its field held before, and leaves the field alone
+ * when it fails. Likely mistakes (a placeholder from a manual, commas in a list, `common` as the tenant) have sentences
+ * of their own, because who reads the message has written the file from an example.
+ *
+ * A message shows the value unless that may be a secret: then wrong_hidden(), for errors end up in logs. */
 #include "base/clock.h"
 #include "base/str.h"
 #include "config/options.h"
@@ -75,6 +81,7 @@ static bool set_guid(const struct setting *setting, struct err *err)
   return keep_text(setting);
 }
 
+/* A last label of digits alone is refused, since 10.0.0.1 is an address. Labels neither begin nor end with a hyphen. */
 bool option_is_domain(const char *text)
 {
   size_t length = strlen(text), labels = 1, label = 0;
@@ -100,6 +107,8 @@ bool option_is_domain(const char *text)
 static bool set_tenant(const struct setting *setting, struct err *err)
 {
   const char *remedy = setting->option->remedy;
+  /* Names that stand for several tenants. Entra refuses them to an application that acts by itself (AADSTS9001023 for
+   * two of them), but only when it asks for a token; here it can be said with a line number. */
   if (str_equal_fold(setting->value, "common") || str_equal_fold(setting->value, "organizations") ||
       str_equal_fold(setting->value, "consumers"))
     return wrong(setting, err, "an app that acts by itself needs one tenant", remedy);
@@ -116,6 +125,7 @@ static bool set_sealed(const struct setting *setting, struct err *err)
 {
   if (!str_starts(setting->value, "pp1:"))
     return wrong_hidden(setting, err, "made by another password tool", "run `presenced secret encrypt`");
+  /* No other signs of a placeholder: base64url may well spell "your" or "guid". */
   if (strstr(setting->value, ELLIPSIS) != NULL || strstr(setting->value, "...") != NULL)
     return wrong_hidden(setting, err, "a placeholder", setting->option->remedy);
   return keep_text(setting);
@@ -154,6 +164,7 @@ static bool set_domains(const struct setting *setting, struct err *err)
   bool ok = true;
   str_lower(setting->value);
   const char *word = setting->value;
+  /* XML has made spaces of tabs and line breaks, so a list over many lines arrives like one on a single line. */
   while (ok && *word != '\0') {
     size_t length = strcspn(word, " ");
     char *suffix = strndup(word, length);
@@ -175,6 +186,7 @@ static bool set_domains(const struct setting *setting, struct err *err)
   return true;
 }
 
+/* Seen from the config file's folder, because an author cannot know the working directory of a service. */
 char *option_resolve_path(const char *file, const char *path)
 {
   const char *slash = strrchr(file, '/');
@@ -195,7 +207,8 @@ static bool set_path(const struct setting *setting, struct err *err UNUSED)
   return true;
 }
 
-/* Facts: there is no presence API in China, so an account there could only fail later and less clearly. */
+/* There is no presence API in China (FACTS.md, "National and sovereign clouds"), so an account there could only fail
+ * later and less clearly. */
 static bool set_cloud(const struct setting *setting, struct err *err)
 {
   static const char *const names[] = {"Global", "USGovL4", "USGovL5"};
@@ -211,6 +224,8 @@ static bool set_cloud(const struct setting *setting, struct err *err)
   return wrong(setting, err, "no such cloud", "write Global, USGovL4 or USGovL5");
 }
 
+/* https alone, because the client secret goes to the Authority and tokens go to Graph. Paths are put behind it as it
+ * is, so it ends without a slash and has neither query nor encoding. */
 static bool set_url(const struct setting *setting, struct err *err)
 {
   static const char remedy[] = "write a base URL such as https://graph.microsoft.com";
@@ -272,6 +287,7 @@ static bool parse_bytes(const char *text, int64_t *ret_bytes)
     return false;
   memcpy(digits, text, length);
   digits[length] = '\0';
+  /* 2^31 GiB still fit into 64 bits; what is too large is for the option's range to say. */
   for (size_t i = 0; i < COUNT_OF(units); i++)
     if (strcmp(text + length, units[i].unit) == 0 && str_parse_int(digits, 0, INT32_MAX, &number)) {
       *ret_bytes = number * units[i].bytes;
@@ -357,6 +373,8 @@ static bool set_later(const struct setting *setting, struct err *err)
   return wrong_hidden(setting, err, "is not supported by this version", "remove it");
 }
 
+/* An error or a log entry is one line, which a control character would break. A line break in an attribute is a space
+ * already when it arrives; one that is still there was written as a character reference. */
 static bool check_text(const struct setting *setting, struct err *err)
 {
   /* Up to the file's own limit, since a tenant may have thousands of domains. */
@@ -382,6 +400,7 @@ bool option_set(
       [OPTION_INT] = set_number,    [OPTION_DURATION] = set_number, [OPTION_BYTES] = set_number,
       [OPTION_CHOICE] = set_choice, [OPTION_LATER] = set_later,
   };
+  /* A copy, since setters trim, fold and cut it in place, while the document is the parser's. */
   char *text = must_strdup(value);
   struct setting setting = {place, option, str_trim(text), (char *)target + option->offset};
   bool ok = (option->type == OPTION_LATER || check_text(&setting, err)) && setters[option->type](&setting, err);

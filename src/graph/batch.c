@@ -1,4 +1,8 @@
-/* JSON batching (facts 3.3): several requests out as one, their answers apart again. */
+/* JSON batching (FACTS.md, "JSON batching"): several requests out as one, their answers apart again.
+ *
+ * A request's id is its number in the batch. The answer is searched by id for each number in turn, since Graph may
+ * answer in any order and may leave one out, so on_part is called exactly once for each. A part is handed on as the
+ * reply that it would have been alone; graph_classify() does not know whether a request came in a batch. */
 #include "adapters/json.h"
 #include "base/str.h"
 #include "graph/graph.h"
@@ -16,11 +20,13 @@ void graph_batch_add(
     struct graph_batch *batch, const struct graph_endpoint *endpoint, const struct graph_request *request)
 {
   must(batch->count < GRAPH_BATCH_MAX);
+  /* Graph takes URLs inside a batch relative to its version. */
   const char *url = buf_text(&request->url) + strlen(endpoint->graph) + strlen("/v1.0");
   buf_addf(&batch->body, "%s{\"id\":\"%zu\",\"method\":", batch->count == 0 ? "" : ",", batch->count);
   json_write_string(&batch->body, request->method, strlen(request->method));
   buf_add_str(&batch->body, ",\"url\":");
   json_write_string(&batch->body, url, strlen(url));
+  /* A body needs a Content-Type of its own; that of the whole does not count for it. */
   if (request->body.length > 0) {
     buf_add_str(&batch->body, ",\"headers\":{\"Content-Type\":\"application/json\"},\"body\":");
     buf_add(&batch->body, request->body.bytes, request->body.length);
@@ -41,7 +47,7 @@ void graph_batch_end(
   *batch = (struct graph_batch){0};
 }
 
-/* The names of headers come in any case (facts 3.3), values as text or number. */
+/* The names of headers come in any case, values as text or number (FACTS.md, "JSON batching"). */
 static const char *header_of(const struct value *headers, const char *name, char *to, size_t room)
 {
   *to = '\0';
@@ -84,11 +90,13 @@ static void give_part(
     json_write(&body, content);
   struct graph_reply reply = {
       .status = status >= 100 && status <= 599 ? (int)status : 0,
+      /* The whole came back, so the part did reach Graph: without a status its outcome is unknown, not "not sent". */
       .sent = true,
       .failure = failure,
       .body = body.length == 0 ? "" : buf_text(&body),
       .body_length = body.length,
       .retry_after = header_of(headers, "Retry-After", retry_after, sizeof retry_after),
+      /* A Retry-After that is a date is one of the server's clock, and only the whole says what that shows. */
       .date = whole->date,
       .request_id = header_of(headers, "request-id", request_id, sizeof request_id),
       .content_type = header_of(headers, "Content-Type", content_type, sizeof content_type),
@@ -100,7 +108,7 @@ static void give_part(
 bool graph_split_batch(
     struct json *json, const struct graph_reply *reply, size_t count, graph_on_part *on_part, void *context)
 {
-  /* 200 as documented; 424 when all were throttled, by another page (facts 3.3). */
+  /* 200 as documented; 424 when all were throttled, by another page (FACTS.md, "JSON batching"). */
   if (reply->status != 424 && (reply->status < 200 || reply->status > 299))
     return false;
   struct values values = {0};

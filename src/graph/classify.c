@@ -1,3 +1,9 @@
+/* One reply to one kind of outcome, and the bodies of reads to values. The status decides; code and message are kept
+ * for people, since hardly any code of a presence action is documented, and messages may change at any time. What
+ * becomes of the agent is service/flight's business: here only what Graph has said is told apart.
+ *
+ * A success counts when its body can be Graph's. Presence actions answer 200 or 204, mostly with nothing in the body; a
+ * captive portal or a proxy that answers 200 with a page would otherwise count as a presence that was set. */
 #include "adapters/json.h"
 #include "base/clock.h"
 #include "base/str.h"
@@ -5,7 +11,7 @@
 
 #include <string.h>
 
-/* Only so that moments can be reckoned with: what was asked is never cut (facts trap 16). */
+/* Only so that moments can be reckoned with: what was asked is never cut (FACTS.md, "Retry-After"). */
 #define RETRY_AFTER_MAX_MS (100 * 366 * CLOCK_DAY)
 
 static int64_t capped(int64_t ms)
@@ -15,9 +21,11 @@ static int64_t capped(int64_t ms)
 
 int64_t graph_retry_after(const char *text, const char *date, int64_t now)
 {
+  /* By hand instead of strtod(): a fraction must be rounded up, never down, and a locale must not choose the point. */
   int64_t until, from, ms = 0;
   if (*text == '\0') /* nearly always */
     return -1;
+  /* A date of the server's clock, so it is compared with that: ours may be wrong by minutes. */
   if (clock_parse_http_date(text, &until)) {
     if (!clock_parse_http_date(date, &from))
       from = now;
@@ -30,6 +38,7 @@ int64_t graph_retry_after(const char *text, const char *date, int64_t now)
     ms = ms > RETRY_AFTER_MAX_MS ? ms : ms * 10 + (*c - '0') * 1000;
   }
   if (*c == '.') {
+    /* Milliseconds, and one more for whatever stands behind them. */
     int64_t place = 100;
     bool more = false;
     for (c++; *c >= '0' && *c <= '9'; c++, place /= 10) {
@@ -41,12 +50,14 @@ int64_t graph_retry_after(const char *text, const char *date, int64_t now)
   return *c == '\0' ? capped(ms) : -1;
 }
 
-/* {"error":{"code":...,"message":...,"innerError":{...}}}: the innermost code is the most specific one (facts 6). The
- * key is spelled innerError and innererror. */
+/* {"error":{"code":...,"message":...,"innerError":{...}}}: the innermost code is the most specific one (FACTS.md,
+ * "Error bodies"). The key is spelled innerError and innererror. */
 static void read_error(const struct value *body, struct outcome *outcome)
 {
   const struct value *error = value_get(body, "error");
   str_cut(outcome->detail, sizeof outcome->detail, value_get_text(error, "message", ""));
+  /* Inner codes of digits alone ("429") repeat the status and are less specific than the word above them. The limit is
+   * for a body that nests without end. */
   for (int depth = 0; error != NULL && depth < 8; depth++) {
     const char *code = value_get_text(error, "code", "");
     if (*code != '\0' && (depth == 0 || strspn(code, "0123456789") != strlen(code)))
@@ -60,12 +71,9 @@ static void read_error(const struct value *body, struct outcome *outcome)
   }
 }
 
-/* A message is not cleared but set to nothing: a 404 of that is about the user. */
-static bool is_clear(enum graph_operation_kind kind)
-{
-  return kind == GRAPH_CLEAR_PRESENCE || kind == GRAPH_CLEAR_PREFERRED;
-}
-
+/* 401 is not always an expired token: presence has answered so for other reasons. So the reaction to it, one fresh
+ * token and one more try, is not decided here. 409 and 423 are not documented for presence; both may pass by
+ * themselves. */
 static enum outcome_kind kind_of_status(enum graph_operation_kind kind, int status)
 {
   if (status >= 200 && status <= 299)
@@ -76,7 +84,7 @@ static enum outcome_kind kind_of_status(enum graph_operation_kind kind, int stat
   case 403:
     return OUTCOME_FORBIDDEN;
   case 404:
-    return is_clear(kind) ? OUTCOME_GONE : OUTCOME_NO_SUCH_USER;
+    return graph_operation_row(kind)->gone_is_done ? OUTCOME_GONE : OUTCOME_NO_SUCH_USER;
   case 429:
     return OUTCOME_THROTTLED;
   case 408:
@@ -89,10 +97,10 @@ static enum outcome_kind kind_of_status(enum graph_operation_kind kind, int stat
   }
 }
 
-/* A success of Graph's is empty or JSON (facts trap 12); a proxy's login page is neither. */
+/* A success of Graph's is empty or JSON (FACTS.md, "Success of a presence action"); a proxy's login page is neither. */
 static bool is_rubbish(enum graph_operation_kind kind, const struct graph_reply *reply, const struct value *body)
 {
-  if (kind == GRAPH_LOOKUP || kind == GRAPH_GET_PRESENCE || kind == GRAPH_GET_PRESENCES)
+  if (graph_operation_row(kind)->answers_json)
     return !value_is(body, VALUE_MAP) || value_count(body) == 0;
   return reply->body_length > 0 && body == NULL;
 }
@@ -104,6 +112,7 @@ void graph_classify(
   struct outcome outcome = {
       .status = reply->status, .retry_after_ms = graph_retry_after(reply->retry_after, reply->date, now)};
   str_cut(outcome.request_id, sizeof outcome.request_id, reply->request_id);
+  /* Sent without an answer may have been done: a presence that may be up must be taken back in the end. */
   if (reply->status == 0) {
     outcome.kind = reply->sent ? OUTCOME_UNKNOWN : OUTCOME_TRY_LATER;
     str_cut(outcome.detail, sizeof outcome.detail, reply->failure);
@@ -145,6 +154,7 @@ bool graph_parse_user(struct json *json, const struct graph_reply *reply, struct
   bool ok = parse_object(json, reply, &values, &body, "user", err);
   if (ok) {
     struct graph_user user = {0};
+    /* The one member that must be right: presences are addressed by it. Lower case, so that it compares as text. */
     const char *id = value_get_text(body, "id", "");
     ok = str_is_guid(id);
     if (ok) {
@@ -170,6 +180,7 @@ bool graph_parse_presence(
   struct value *body = NULL;
   bool ok = parse_object(json, reply, &values, &body, "presence", err);
   if (ok) {
+    /* Open strings: the documentation has exchanged the list of values once, and may do so again. */
     struct graph_presence presence = {0};
     str_cut(
         presence.availability, sizeof presence.availability, value_get_text(body, "availability", "PresenceUnknown"));

@@ -1,6 +1,5 @@
 /* Microsoft Graph's presence API and Entra's token endpoint as bytes: encodes requests, classifies replies. Pure: no
- * clock, no socket, nothing remembered. Sources: facts 1 (actions), 3.2 (throttling), 4 (users), 5 (tokens), 6
- * (errors). */
+ * clock, no socket, nothing remembered. How the two behave, and by which source, is written in src/graph/FACTS.md. */
 #ifndef GRAPH_GRAPH_H
 #define GRAPH_GRAPH_H
 
@@ -15,7 +14,7 @@ struct json;
 enum { GRAPH_ID_SIZE = 37, GRAPH_NAME_SIZE = 321, GRAPH_REQUEST_MAX = 32 * 1024 };
 /* A base URL of 2 KiB and a name of 320 bytes, each at most %27%27. */
 enum { GRAPH_URL_MAX = 5 * 1024 };
-/* Of facts 1.7 and 3.3. */
+/* FACTS.md, "Reading presences", "JSON batching". */
 enum { GRAPH_PRESENCES_MAX = 650, GRAPH_BATCH_MAX = 20 };
 
 enum graph_operation_kind {
@@ -64,15 +63,39 @@ struct graph_reply {
   const char *retry_after, *date, *request_id, *content_type, *diagnostic; /* header values, "" when missing */
 };
 
-const char *graph_operation_str(enum graph_operation_kind kind); /* "setPresence", "lookup", "token" */
+/* What an operation is: one row of the table in operations.c, which the encoder, the classifier, the budgets, scripts,
+ * views and the stand-in read. */
+enum graph_budget { GRAPH_BUDGET_PRESENCE, GRAPH_BUDGET_LOOKUPS, GRAPH_BUDGET_NONE };
+struct graph_operation_row {
+  const char *name;   /* "setPresence", "lookup", "token": in metrics, logs and messages; each has one of its own */
+  const char *method; /* "POST" */
+  const char *path;   /* behind "/v1.0"; begins with GRAPH_USER where it is about one user */
+  /* The request's body; NULL: it has none. ERR_BUG when the operation is not legal. */
+  bool (*write_body)(
+      const struct graph_endpoint *endpoint, const struct graph_operation *operation, struct buf *to, struct err *err);
+  enum graph_budget budget;
+  bool gone_is_done;        /* a 404 says that nothing is there to clear */
+  bool answers_json;        /* a success without a JSON object is none */
+  const char *permission;   /* the application permission that it needs */
+  const char *unknown_user; /* what a 404 suggests, for people */
+  const char *refused;      /* what another refusal suggests, for people */
+};
+#define GRAPH_USER "/users/{id}"
+const struct graph_operation_row *graph_operation_row(enum graph_operation_kind kind);
+const char *graph_operation_str(enum graph_operation_kind kind); /* its name */
+
+/* "setPresence: 403 Forbidden No rights; grant ... (request-id R, client-request-id C)": an outcome for people, with
+ * its remedy where there is one; returns to. */
+enum { GRAPH_TEXT_SIZE = 768 };
+char *graph_outcome_text(enum graph_operation_kind kind, const struct outcome *outcome, char to[GRAPH_TEXT_SIZE]);
 
 /* ERR_BUG when the operation is not legal: a presence of the other plane, a session's duration outside PT5M..PT4H. */
 bool graph_encode(
     const struct graph_endpoint *endpoint, const struct graph_operation *operation, struct graph_request *ret_request,
     struct err *err) MUST_CHECK;
 
-/* Several requests as one $batch (facts 3.3), of GRAPH_BATCH_MAX at most; their numbers count from 0. Each counts
- * against the budget as if it came alone. */
+/* Several requests as one $batch (FACTS.md, "JSON batching"), of GRAPH_BATCH_MAX at most; their numbers count from 0.
+ * Each counts against the budget as if it came alone. */
 struct graph_batch {
   struct buf body;
   size_t count;
@@ -90,17 +113,20 @@ typedef void graph_on_part(void *context, size_t number, const struct graph_repl
 bool graph_split_batch(
     struct json *json, const struct graph_reply *reply, size_t count, graph_on_part *on_part, void *context) MUST_CHECK;
 
-/* Client credentials with a secret (facts 5.2). */
+/* Client credentials (FACTS.md, "Token requests"). parameter and proof: what the application proves itself with, such
+ * as "client_secret". */
 void graph_encode_token(
-    const struct graph_endpoint *endpoint, const struct wiped *secret, struct graph_request *ret_request);
+    const struct graph_endpoint *endpoint, const char *parameter, const struct wiped *proof,
+    struct graph_request *ret_request);
 void graph_request_release(struct graph_request *request);
 
 /* `now` turns a Retry-After that is a date into a duration. */
 void graph_classify(
     struct json *json, enum graph_operation_kind kind, const struct graph_reply *reply, int64_t now,
     struct outcome *ret_outcome);
-/* Seconds, decimal or an HTTP-date (facts 3.2); -1 when missing or unparsable. Rounded up to milliseconds. A date is
- * one of the server's clock: it counts from the reply's own `date`, and from `now` only where that is missing. */
+/* Seconds, decimal or an HTTP-date (FACTS.md, "Retry-After"); -1 when missing or unparsable. Rounded up to
+ * milliseconds. A date is one of the server's clock: it counts from the reply's own `date`, and from `now` only where
+ * that is missing. */
 int64_t graph_retry_after(const char *text, const char *date, int64_t now);
 
 struct graph_user {
@@ -115,7 +141,7 @@ bool graph_parse_user(struct json *json, const struct graph_reply *reply, struct
     MUST_CHECK;
 
 struct graph_presence {
-  char availability[64], activity[64]; /* as Graph spells them; open strings (facts 1.7) */
+  char availability[64], activity[64]; /* as Graph spells them; open strings (FACTS.md, "Reading presences") */
   char message[1200];
 };
 bool graph_parse_presence(
@@ -139,7 +165,7 @@ struct graph_roles {
   size_t count;
 };
 /* The application permissions that a token's payload names; none when it is opaque, which it may be at any time. For
- * people to read, never to decide by (facts 5). The token is read where it lies and leaves no copy. */
+ * people to read, never to decide by (FACTS.md, "Roles in a token"). It is read where it lies and leaves no copy. */
 void graph_token_roles(const struct wiped *bearer, struct graph_roles *ret_roles);
 enum graph_token_verdict {
   GRAPH_TOKEN_OK,

@@ -1,5 +1,10 @@
-/* What a token says it may do. Tokens are opaque to us (facts 5), and a token must not become a Lua value, which JSON
- * by lua-cjson would make of it: so this reads no more of the payload than the one list, in wiped memory. */
+/* What a token says it may do. Tokens are opaque to us (FACTS.md, "Roles in a token"), and a token must not become a
+ * Lua value, which JSON by lua-cjson would make of it: so this reads no more of the payload than the one list, in wiped
+ * memory.
+ *
+ * It does not parse JSON: it finds "roles" wherever that stands in quotation marks, and takes the list behind it. That
+ * will do, because what it finds is shown to people and decides nothing; a token that is encrypted or laid out in
+ * another way simply names none. */
 #include "base/str.h"
 #include "graph/graph.h"
 
@@ -24,6 +29,7 @@ static bool decode(const char *text, size_t length, struct wiped *to)
       return false;
     bits = bits << 6 | (unsigned)value;
     count += 6;
+    /* Bits that are left over at the end are padding. */
     if (count >= 8) {
       count -= 8;
       to->bytes[done++] = (unsigned char)(bits >> count & 0xFF);
@@ -59,6 +65,7 @@ void graph_token_roles(const struct wiped *bearer, struct graph_roles *ret_roles
   static const char key[] = "\"roles\"";
   struct wiped payload = WIPED_INIT;
   memset(ret_roles, 0, sizeof *ret_roles);
+  /* A JWT is HEADER.PAYLOAD.SIGNATURE; only the payload is decoded. */
   const char *first = strchr(wiped_text(bearer), '.'), *second = first == NULL ? NULL : strchr(first + 1, '.');
   if (second == NULL || second - first < 2)
     return;

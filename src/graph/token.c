@@ -1,4 +1,8 @@
-/* Entra's answers to a token request (facts 5.4, 5.5). */
+/* Entra's answers to a token request (FACTS.md, "Token lifetime", "Token errors").
+ *
+ * Two questions are kept apart: is this a fault that passes (retry with backoff) or one of the configuration (only a
+ * slow probe helps), and what is the sentence for the administrator. The token itself is cut out of the bytes before
+ * anything parses them, and the parsed text must still have a string of that length in its place. */
 #include "adapters/json.h"
 #include "base/clock.h"
 #include "base/str.h"
@@ -6,8 +10,8 @@
 
 #include <string.h>
 
-/* AADSTS codes are for people and may change (facts 5.5): they refine the sentence; the verdict comes from `error` and
- * the status, but for the few that are known to pass. */
+/* AADSTS codes are for people and may change (FACTS.md, "Token errors"): they refine the sentence; the verdict comes
+ * from `error` and the status, but for the few that are known to pass. */
 static const struct {
   int code;
   bool passes;
@@ -46,10 +50,10 @@ static const struct {
      "Entra sees too many token requests of this application; does another program use the same ClientId?"},
 };
 
-/* Microsoft's clients count a token as expired 5 minutes before it is (facts 5.4). */
+/* Microsoft's clients count a token as expired 5 minutes before it is (FACTS.md, "Token lifetime"). */
 #define RENEW_BEFORE_MS (5 * CLOCK_MINUTE)
 
-/* Numbers may come as strings (facts trap 19). */
+/* Numbers may come as strings (FACTS.md, "Token lifetime"). */
 static int64_t seconds_of(const struct value *body, const char *key)
 {
   const struct value *value = value_get(body, key);
@@ -88,22 +92,26 @@ static enum graph_token_verdict accept(
 {
   const char *access = value_get_text(body, "access_token", "");
   int64_t life = seconds_of(body, "expires_in"), refresh = seconds_of(body, "refresh_in");
+  /* The length is compared to make sure that what was cut out was the member itself, not a text that looks like it. */
   if (token->length == 0 || strlen(access) != token->length || life <= 0) {
     err_set(err, ERR_NET, "the answer holds no token; is there a proxy in between?");
     return GRAPH_TOKEN_RETRY;
   }
   ret_token->bearer = *token;
   *token = (struct wiped)WIPED_INIT;
+  /* Entra counts from its answer, we from reading it; that is little against RENEW_BEFORE_MS. */
   ret_token->expires_ms = now + life * 1000;
   int64_t renew = life * 1000 - RENEW_BEFORE_MS;
   if (renew < life * 500) /* a token of less than 10 minutes would be renewed without end */
     renew = life * 500;
+  /* Entra's own wish, where it has one; it may only bring the renewal forward. */
   if (refresh > 0 && refresh * 1000 < renew)
     renew = refresh * 1000;
   ret_token->refresh_ms = now + renew;
   return GRAPH_TOKEN_OK;
 }
 
+/* By status where that says it; else the two words that Entra has for passing faults. */
 static bool may_pass(int status, const char *error)
 {
   return status == 429 || status == 408 || status >= 500 || strcmp(error, "temporarily_unavailable") == 0 ||
@@ -122,6 +130,7 @@ static enum graph_token_verdict refuse(const struct graph_reply *reply, const st
       err_set(err, aadsts[i].passes ? ERR_NET : ERR_AUTH, "%s (AADSTS%d)", aadsts[i].sentence, code);
       return aadsts[i].passes ? GRAPH_TOKEN_RETRY : GRAPH_TOKEN_REFUSED;
     }
+  /* What is not Entra's JSON is a proxy's or a gateway's; it says nothing about the account, so it is tried again. */
   if (body == NULL || *error == '\0' || may_pass(reply->status, error)) {
     err_set(
         err, ERR_NET, "the token endpoint answered %d%s%s; it is tried again", reply->status, *error == '\0' ? "" : " ",

@@ -1,3 +1,9 @@
+/* Events from bytes: the JSON tree is read field by field into the fixed places of a struct event. What does not fit is
+ * refused, never cut, because a name that was cut could be another person's. A top-level field that the contract does
+ * not know is counted and told, not refused: a sender may be newer than we are.
+ *
+ * The order of intake_read() matters. The event proper comes first, the CloudEvents envelope fills only what that left
+ * open, defaults fill the rest, and the fingerprint is made last, over the event as it will be acted on. */
 #include "intake/intake.h"
 #include "adapters/json.h"
 #include "base/clock.h"
@@ -25,7 +31,8 @@ static bool number_text(double number, char *to, size_t room)
 
 enum need { REQUIRED, OPTIONAL };
 
-/* A string field, trimmed. `integers`: a whole number stands for its decimal text. */
+/* A string field, trimmed. `integers`: a whole number stands for its decimal text, since one sender keeps reason codes
+ * as numbers and the next one as texts, and rules are to see the same code. */
 static bool read_text(
     const struct value *object, const char *name, enum need need, bool integers, char *to, size_t room, struct err *err)
 {
@@ -54,6 +61,8 @@ static bool read_text(
   return true;
 }
 
+/* Without a time of its own an event counts by its arrival; that it was not given is kept, because such an event is
+ * never stale, however the host's clock is set meanwhile. */
 static bool read_at(const struct value *object, int64_t arrival, struct event *event, struct err *err)
 {
   const struct value *at = value_get(object, "at");
@@ -69,6 +78,7 @@ static bool read_at(const struct value *object, int64_t arrival, struct event *e
   return true;
 }
 
+/* Flat values only: rules compare an attribute as one text, and a table would have none. */
 static bool read_attribute(const char *name, const struct value *value, struct attribute *attribute, struct err *err)
 {
   if (!str_copy(attribute->name, sizeof attribute->name, name))
@@ -116,6 +126,7 @@ bool intake_read_attributes(const struct value *object, struct event *event, str
     if (!read_attribute(object->u.table.keys[i], object->u.table.items[i], &event->attributes[i], err))
       return false;
   event->attribute_count = count;
+  /* So the order in which a sender writes them changes neither the fingerprint nor what is stored. */
   qsort(event->attributes, count, sizeof event->attributes[0], by_name);
   return true;
 }
@@ -142,7 +153,8 @@ void intake_write_attributes(const struct event *event, struct values *values, s
   *ret_object = object;
 }
 
-/* Over what the sender meant, so that the same change sent twice has the same fingerprint. */
+/* Over what the sender meant, so that the same change sent twice has the same fingerprint; a time of arrival differs
+ * each time and stays out. Each text takes its NUL along, or "ab" and "c" would be the same as "a" and "bc". */
 static uint64_t fingerprint(const struct event *event)
 {
   const char *texts[] = {event->agent, event->state, event->reason, event->ucc, event->account};
@@ -169,7 +181,8 @@ static void note_unknown(const struct value *object, struct event *event)
   }
 }
 
-/* The event proper, out of a CloudEvents envelope: id, time and source fill what `data` leaves open (interface 3). */
+/* The event proper, out of a CloudEvents envelope: id, time and source fill what `data` leaves open (README.md,
+ * "Events, field by field"). */
 static bool fill_from_envelope(const struct value *envelope, struct event *event, struct err *err)
 {
   if (*event->id == '\0' && !read_text(envelope, "id", OPTIONAL, false, event->id, sizeof event->id, err))
@@ -189,6 +202,7 @@ bool intake_read(const struct value *object, int64_t arrival, struct event *ret_
 {
   if (!value_is(object, VALUE_MAP))
     return err_set(err, ERR_INPUT, "an event is a JSON object, not a %s", value_type_str(object->type));
+  /* CloudEvents demands this attribute of every event, and a plain event has no such field. */
   const struct value *envelope = value_get(object, "specversion") != NULL ? object : NULL;
   const struct value *data = envelope == NULL ? object : value_get(object, "data");
   if (!value_is(data, VALUE_MAP))
@@ -209,6 +223,7 @@ bool intake_read(const struct value *object, int64_t arrival, struct event *ret_
   if (strchr(event->agent, '@') == NULL && !str_is_guid(event->agent))
     return err_set(
         err, ERR_INPUT, "/agent: \"%.80s\" is neither a UPN nor an object id; write name@domain", event->agent);
+  /* Overrides are kept under such a name; a sender could pose as one. */
   if (*event->ucc == '(')
     return err_set(err, ERR_INPUT, "/ucc: names in parentheses are our own; choose another");
   if (*event->ucc == '\0')
@@ -221,6 +236,7 @@ bool intake_read(const struct value *object, int64_t arrival, struct event *ret_
 bool intake_parse(
     struct json *json, const char *bytes, size_t length, int64_t arrival, struct event *ret_event, struct err *err)
 {
+  /* Before anything is parsed: this bounds the work of the parser as well. */
   if (length > EVENT_MAX_BYTES)
     return err_set(err, ERR_INPUT, "longer than %d bytes; an event is one small object", EVENT_MAX_BYTES);
   struct values values = {0};

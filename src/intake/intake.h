@@ -1,4 +1,5 @@
-/* Events from bytes (interface 3): one JSON object, plain or as CloudEvents 1.0, checked and bounded.
+/* Events from bytes (README.md, "Events, field by field"): one JSON object, plain or as CloudEvents 1.0, checked and
+ * bounded.
  *
  * Errors are ERR_INPUT and name the JSON pointer: "/state: missing; ...". An event is some 40 KiB, so it is filled in
  * place: after a failure *ret_event is scratch. */

@@ -1,3 +1,9 @@
+/* What an agent should show, from what its UCCs contribute: pure functions of the records and `now`. A contribution
+ * is an answer that stands and perhaps one that waits for its delay; stand_at() takes the waiting one from its
+ * moment on, so what is shown never depends on whether a timer has fired. agent_desired() lets one contribution win
+ * as a whole, and says when that can change next, which is all that the scheduler needs to know. The trap: since_ms
+ * is the beginning of the run of (state, reason), from_ms that of the answer. A `keep` moves the first and leaves
+ * the second. */
 #include "model/agent.h"
 #include "base/clock.h"
 #include "base/must.h"
@@ -46,6 +52,7 @@ const char *park_cause_str(enum park_cause cause)
 
 const struct answer *answer_shared(const struct decision *decision)
 {
+  /* Made on the stack at its longest; only what is used goes into the pool. */
   _Alignas(struct answer) char
       bytes[sizeof(struct answer) + DECISION_MESSAGE_SIZE + DECISION_RULE_SIZE + DECISION_PLACE_SIZE] = {0};
   struct answer *answer = (struct answer *)(void *)bytes;
@@ -58,6 +65,7 @@ const struct answer *answer_shared(const struct decision *decision)
   answer->kind = decision->kind;
   answer->session = decision->session;
   answer->preferred = decision->preferred;
+  /* One behind the other, each with its NUL; the message is the first, so it needs no offset. */
   const char *texts[] = {decision->message, decision->rule, decision->place};
   size_t ends[COUNT_OF(texts)], at = 0;
   for (size_t i = 0; i < COUNT_OF(texts); i++) {
@@ -102,6 +110,7 @@ struct contribution *contribution_new(const char *ucc)
   contribution->reason = shared_text("");
   contribution->attributes = shared_text("{}");
   contribution->stand.answer = answer_shared(&nothing);
+  /* It has an answer from the start, so none of the readers needs to ask whether there is one. */
   contribution->pending_ms = contribution->recheck_ms = CLOCK_NEVER;
   contribution->is_override = strcmp(ucc, AGENT_OVERRIDE) == 0;
   return contribution;
@@ -124,6 +133,7 @@ void contribution_record(struct contribution *contribution, const char *state, c
 {
   bool same_run = *contribution->state != '\0' && str_equal_fold(contribution->state, state) &&
                   str_equal_fold(contribution->reason, reason);
+  /* A state that is only reported again does not begin anew: hold and delay count from the first report. */
   if (!same_run)
     contribution->since_ms = at_ms;
   contribution->at_ms = at_ms;
@@ -131,6 +141,7 @@ void contribution_record(struct contribution *contribution, const char *state, c
   shared_replace(&contribution->reason, reason);
 }
 
+/* Pointers suffice, because equal answers are one. */
 static bool same_stand(const struct stand *a, const struct stand *b)
 {
   return a->answer == b->answer && a->from_ms == b->from_ms;
@@ -155,6 +166,8 @@ static bool replace_stand(struct stand *stand, struct stand with)
   return !same;
 }
 
+/* `changed` must not say yes for nothing: the caller writes a row for it, and a decision made again often says the
+ * same. */
 bool contribution_apply(struct contribution *contribution, const struct decision *decision, int64_t now)
 {
   int64_t due_ms = contribution->since_ms + decision->delay_ms;
@@ -178,6 +191,7 @@ bool contribution_apply(struct contribution *contribution, const struct decision
   return changed;
 }
 
+/* Readers see the waiting answer in its time anyway; this makes it the one that stands, to be stored as such. */
 bool contribution_ripen(struct contribution *contribution, int64_t now)
 {
   if (now < contribution->pending_ms)
@@ -200,6 +214,7 @@ bool contribution_at(const struct contribution *contribution, int64_t now, struc
   const struct answer *answer = stand->answer;
   if (answer->kind != DECISION_SHOW || contribution->silent)
     return false;
+  /* Two stretches: the hold, then what is to follow it, without the message. */
   const struct decision_after *after = &answer->after;
   int64_t until_ms = stand_until(stand);
   struct contribution_view view = {answer->session, answer->preferred, answer->message, until_ms};
@@ -253,6 +268,8 @@ struct rival {
   int64_t from_ms; /* not since_ms, which a `keep` moves on */
 };
 
+/* Overrides first; then what the ruleset's own merge has chosen; then what colleagues would see of it, unless the
+ * latest is to win; then the later one. In a tie the first in the list stays, so the answer does not flicker. */
 static bool outranks(const struct agent *agent, const struct rival *a, const struct rival *b)
 {
   if (b->contribution == NULL || a->contribution->is_override)
@@ -283,15 +300,18 @@ static struct rival winner_of(const struct agent *agent, int64_t now, struct des
     if (now < contribution->pending_ms)
       sooner(&desired->changes_ms, contribution->pending_ms);
     const struct stand *stand = stand_at(contribution, now);
+    /* Also of a contribution that shows nothing now, or is silent: `never` is said of the person. */
     desired->never = desired->never || stand->answer->kind == DECISION_NEVER;
     struct rival rival = {.contribution = contribution, .from_ms = stand->from_ms};
     bool shows = contribution_at(contribution, now, &rival.view);
+    /* An override that clears shows nothing, and wins with it until its hold is over. */
     if (!shows && contribution->is_override && now < stand_until(stand)) {
       rival.view = (struct contribution_view){.message = "", .until_ms = stand_until(stand)};
       shows = true;
     }
     if (!shows)
       continue;
+    /* Of losers too: what follows their hold may win. */
     sooner(&desired->changes_ms, rival.view.until_ms);
     if (outranks(agent, &rival, &best))
       best = rival;
@@ -310,6 +330,7 @@ static bool speaks_against(const struct contribution *contribution, int64_t anch
   struct contribution_view view;
   if (contribution->silent)
     return false;
+  /* Its UCC has reported something else already; that the rule lets it wait does not take that back. */
   if (contribution->pending_ms != CLOCK_NEVER && now < contribution->pending_ms)
     return true;
   if (!contribution_at(contribution, now, &view))
@@ -343,6 +364,7 @@ struct desired agent_desired(const struct agent *agent, int64_t now)
     desired.session = PRESENCE_NONE;
     desired.preferred = PREFERRED_AVAILABLE;
   }
+  /* Teams shows a preferred presence only while there is a session, of whatever kind. */
   desired.carrier = desired.session == PRESENCE_NONE && desired.preferred != PRESENCE_NONE;
   if (desired.carrier)
     desired.session = SESSION_AWAY;
@@ -353,10 +375,12 @@ struct desired agent_desired(const struct agent *agent, int64_t now)
 
 static void shift(struct slot *slot, int64_t by_ms)
 {
+  /* 0 is not a moment but says that there is none. */
   slot->set_ms += slot->set_ms == 0 ? 0 : by_ms;
   slot->until_ms += slot->until_ms == 0 ? 0 : by_ms;
 }
 
+/* Not the message: its end was sent as a date, and does not move with our clock. */
 void confirmed_shift(struct confirmed *confirmed, int64_t by_ms)
 {
   shift(&confirmed->session, by_ms);
@@ -366,12 +390,37 @@ void confirmed_shift(struct confirmed *confirmed, int64_t by_ms)
 void agent_doubt(struct agent *agent)
 {
   struct confirmed *c = &agent->confirmed;
+  /* Only what holds something. An unsure slot never stands, so the plan sends it again; an empty one would have to be
+   * cleared for nothing. */
   c->session.unsure = c->session.unsure || c->session.presence != PRESENCE_NONE;
   c->preferred.unsure = c->preferred.unsure || c->preferred.presence != PRESENCE_NONE;
   c->message.unsure = c->message.unsure || c->message.hash != 0;
   agent->resync = false;
 }
 
+void agent_doubt_later(struct agent *agent)
+{
+  agent->resync = true;
+}
+
+bool agent_park(struct agent *agent, enum park_cause cause, const char *detail)
+{
+  struct agent_trouble *trouble = agent_trouble(agent);
+  bool is_new = agent->park_cause != cause || trouble->park_detail == NULL || strcmp(trouble->park_detail, detail) != 0;
+  if (is_new) {
+    free(trouble->park_detail);
+    trouble->park_detail = must_strdup(detail);
+  }
+  agent->park_cause = cause;
+  return is_new;
+}
+
+void agent_unpark(struct agent *agent)
+{
+  agent->park_cause = PARK_NONE;
+}
+
+/* The query GET_STRANGERS of store/rows.c asks the same of agents that are not loaded; the two change together. */
 bool agent_shows_anything(const struct agent *agent, int64_t now)
 {
   const struct confirmed *c = &agent->confirmed;
@@ -399,6 +448,7 @@ uint64_t agent_message_hash(const char *message)
   if (*message == '\0')
     return 0;
   uint64_t hash = str_hash(message, strlen(message), 0) >> 1; /* SQLite's integers are signed */
+  /* 0 says that there is no message. */
   return hash == 0 ? 1 : hash;
 }
 

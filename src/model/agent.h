@@ -148,7 +148,7 @@ struct agent {
   bool anchors : 1;         /* its ruleset says hold = "anchor" */
   bool row_dirty : 1;       /* the store's: not only what belongs to it is to be written */
   bool stored : 1;          /* likewise: it has a row */
-  bool ran_out : 1;         /* its session has, and that was noticed; see lapse_notice() */
+  bool ran_out : 1;         /* its session has, and that was noticed; see difference_notice_lapse() */
   bool resync : 1;          /* was asked for while a request was under way: see agent_doubt() */
   bool loses_account : 1;   /* a change of the accounts is under way: nothing is shown, see service_hand_over() */
 };
@@ -156,7 +156,7 @@ struct agent {
 /* What the agent should show now. Texts are the winner's. */
 struct desired {
   enum presence session, preferred;
-  bool carrier;        /* the session is there only to keep the preferred presence alive (facts 1.4) */
+  bool carrier;        /* the session only keeps the preferred presence alive (FACTS.md, "The carrier") */
   bool anchored;       /* likewise, and the preferred presence stands for the winner's session.available */
   const char *message; /* "" for none */
   int64_t until_ms;    /* end of the winner's hold */
@@ -164,6 +164,10 @@ struct desired {
   const struct contribution *winner; /* NULL: nothing is to be shown */
   bool never;                        /* some UCC's rules say that this person is not published */
 };
+
+/* Takes it out of the schedule for a cause that a person has to mend. True: the cause or its detail is new. */
+bool agent_park(struct agent *agent, enum park_cause cause, const char *detail);
+void agent_unpark(struct agent *agent);
 
 const char *phase_str(enum phase phase);
 const char *park_cause_str(enum park_cause cause); /* "unknown user", for people */
@@ -199,9 +203,9 @@ void agent_add(struct agent *agent, struct contribution *contribution);
 void agent_take(struct agent *agent, struct contribution *contribution);
 /* The contribution of that UCC, or NULL. */
 struct contribution *agent_contribution(const struct agent *agent, const char *ucc);
-/* One contribution wins as a whole, by what colleagues would see of it, then by the most recent `since` (interface 4).
- * A decision that names only a preferred presence gets the carrier session Away/Away, which never fades and never masks
- * a Teams client.
+/* One contribution wins as a whole, by what colleagues would see of it, then by the most recent `since`
+ * (rules/README.md, "Several contact centres"). A decision that names only a preferred presence gets the carrier
+ * session Away/Away, which never fades and never masks a Teams client (FACTS.md, "The carrier").
  *
  * Of an agent that anchors, an Available session is held the same way, by the preferred Available: a session would have
  * to be refreshed every few minutes. That hides whatever nobody has told us of, so it is so only while nobody speaks
@@ -210,8 +214,9 @@ struct contribution *agent_contribution(const struct agent *agent, const char *u
 struct desired agent_desired(const struct agent *agent, int64_t now);
 /* The clock was set: how long Graph keeps a session or a preferred presence does not depend on our clock. */
 void confirmed_shift(struct confirmed *confirmed, int64_t by_ms);
-/* What is confirmed is to be sent again. */
+/* What is confirmed is to be sent again: at once, or behind the request that is under way. */
 void agent_doubt(struct agent *agent);
+void agent_doubt_later(struct agent *agent);
 /* Does Graph still have anything of ours, for all we know? */
 bool agent_shows_anything(const struct agent *agent, int64_t now);
 /* When the last of it ends by itself, at the latest. */

@@ -43,7 +43,7 @@ struct decision {
 
 const char *decision_kind_str(enum decision_kind kind);
 bool decision_kind_parse(const char *text, enum decision_kind *ret_kind) MUST_CHECK;
-/* What colleagues would see of it, for the order among UCCs (interface 4). */
+/* What colleagues would see of it, for the order among UCCs (rules/README.md, "Several contact centres"). */
 enum availability decision_availability(const struct decision *decision);
 /* What it shows, in two words: "preferred.busy 1h", "clear". Returns to. */
 enum { DECISION_BRIEF_SIZE = 64 };

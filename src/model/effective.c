@@ -1,7 +1,11 @@
+/* Teams' rule for what colleagues see, as a function of the moment: the best of the sessions that are alive, and over
+ * it the preferred presence, which needs a session of any kind to live. Each session is first seen as it has faded by
+ * then, and ranked by that: an Available that has faded to Away no longer beats another Away. */
 #include "model/effective.h"
 #include "base/str.h"
 
-/* Among sessions Available beats Away (facts 2); the enum's order is that of UCCs. */
+/* Among sessions Available beats Away (FACTS.md, "Sessions and what colleagues see"); the enum's order is that of UCCs.
+ */
 static int session_rank(enum availability availability)
 {
   switch (availability) {
@@ -49,6 +53,7 @@ struct effective effective_at(
   for (size_t i = 0; i < count; i++) {
     if (now >= sessions[i].expires_ms)
       continue;
+    /* Whatever it shows: the carrier session Away keeps a preferred presence up. */
     alive = true;
     struct effective effective = session_at(&sessions[i], now);
     if (session_rank(effective.availability) > session_rank(best.availability))

@@ -1,5 +1,5 @@
-/* What colleagues see: Teams' aggregation of sessions and the preferred presence (facts 2). graphsim answers with it,
- * `eval` predicts with it.
+/* What colleagues see: Teams' aggregation of sessions and the preferred presence (FACTS.md, "Sessions and what
+ * colleagues see"). graphsim answers with it, `eval` predicts with it.
  *
  * A preferred presence beats every session, while there is one. Among sessions DoNotDisturb > Busy > Available > Away.
  * An Available session that an application set fades: after 5 minutes Available/AvailableInactive, after 5 more

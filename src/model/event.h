@@ -1,5 +1,5 @@
-/* An agent state change, as the contact centre reports it (interface 3). A value: bounded, owned by whoever holds it.
- */
+/* An agent state change, as the contact centre reports it (README.md, "Events, field by field"). A value: bounded,
+ * owned by whoever holds it. */
 #ifndef MODEL_EVENT_H
 #define MODEL_EVENT_H
 

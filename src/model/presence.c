@@ -1,3 +1,8 @@
+/* One row per presence, in the order of the enum: plane, Graph's two words, our name. All questions are answered from
+ * it, so a new presence is one line here and one in the enum. For each name exactly one row bears `teams`, the plane on
+ * which colleagues get to see it: a session Away, for one, would lose against any Teams client that is in use. Our
+ * names stand in rules and in the state file, so they must not change. struct confirmed keeps presences as bits: there
+ * is room for sixteen. */
 #include "model/presence.h"
 #include "base/must.h"
 #include "base/str.h"
@@ -12,6 +17,7 @@ static const struct {
   const char *name;
   bool teams; /* the plane that `teams.` chooses for this name */
 } presences[PRESENCE_COUNT] = {
+    /* `none` is written to the state file; presence_parse() does not take it, since it cannot be asked for. */
     [PRESENCE_NONE] = {PLANE_SESSION, AVAILABILITY_UNKNOWN, "PresenceUnknown", "none", false},
     [SESSION_AVAILABLE] = {PLANE_SESSION, AVAILABILITY_AVAILABLE, "Available", "session.available", true},
     [SESSION_IN_A_CALL] = {PLANE_SESSION, AVAILABILITY_BUSY, "InACall", "session.in_a_call", true},
@@ -66,6 +72,7 @@ bool presence_parse(const char *text, enum presence *ret_presence)
   bool teams = str_starts(text, "teams.");
   for (int i = PRESENCE_NONE + 1; i < PRESENCE_COUNT; i++) {
     const char *name = presences[i].name;
+    /* After "teams" both texts go on with the point. */
     if (teams ? presences[i].teams && strcmp(strchr(name, '.'), text + 5) == 0 : strcmp(name, text) == 0) {
       *ret_presence = (enum presence)i;
       return true;
@@ -85,6 +92,7 @@ bool presence_parse_pair(enum plane plane, const char *availability, const char 
   return false;
 }
 
+/* From the exact to the loose, so that a looser reading never takes a word from an exact one. */
 bool presence_parse_words(const char *text, enum presence *ret_presence)
 {
   char words[96];
@@ -101,12 +109,15 @@ bool presence_parse_words(const char *text, enum presence *ret_presence)
   if (activity != NULL) {
     *activity++ = '\0';
     str_trim(activity);
-    /* Where both planes have the pair, the preferred one is what colleagues see, but for Available (interface 4). */
+    /* Where both planes have the pair, the preferred one is what colleagues see, but for Available (rules/README.md,
+     * "The two planes"). */
     enum plane first = str_equal_fold(words, "Available") ? PLANE_SESSION : PLANE_PREFERRED;
     enum plane second = first == PLANE_SESSION ? PLANE_PREFERRED : PLANE_SESSION;
     return presence_parse_pair(first, words, activity, ret_presence) ||
            presence_parse_pair(second, words, activity, ret_presence);
   }
+  /* One word: an activity ("InACall"), or the availability of a choice in the menu, where the activity may be called
+   * otherwise: "Offline" is OffWork. */
   for (int i = PRESENCE_NONE + 1; i < PRESENCE_COUNT; i++)
     if (presences[i].teams && (str_equal_fold(presences[i].activity, words) ||
                                (presences[i].plane == PLANE_PREFERRED &&
@@ -126,6 +137,7 @@ enum availability availability_parse(const char *text)
 {
   if (*text == '\0')
     return AVAILABILITY_UNKNOWN;
+  /* The person's machine has been idle for a while; what they show is the same. */
   if (str_equal_fold(text, "AvailableIdle"))
     return AVAILABILITY_AVAILABLE;
   if (str_equal_fold(text, "BusyIdle"))
@@ -133,5 +145,7 @@ enum availability availability_parse(const char *text)
   for (int i = AVAILABILITY_UNKNOWN; i < AVAILABILITY_OTHER; i++)
     if (str_equal_fold(text, availabilities[i]))
       return (enum availability)i;
+  /* Not unknown: it is something that the person shows, by a word that Microsoft has added, and so not ours to
+   * clear. */
   return AVAILABILITY_OTHER;
 }

@@ -1,10 +1,10 @@
 /* Presences: every legal pair of availability and activity on its plane, as one closed enum, so that an illegal one
- * cannot be written down (facts 1.2, 1.4).
+ * cannot be written down (FACTS.md, "setPresence", "Preferred presence").
  *
  * The *session* plane is what this application says about a person (setPresence); Teams shows the highest of all
- * sessions (facts 2). The *preferred* plane is the choice made in the Teams menu (setUserPreferredPresence): it beats
- * every session, needs one to live, and has no owner. The `teams.` names choose the plane so that colleagues see the
- * presence. */
+ * sessions (FACTS.md, "Sessions and what colleagues see"). The *preferred* plane is the choice made in the Teams menu
+ * (setUserPreferredPresence): it beats every session, needs one to live, and has no owner. The `teams.` names choose
+ * the plane so that colleagues see the presence. */
 #ifndef MODEL_PRESENCE_H
 #define MODEL_PRESENCE_H
 
@@ -16,7 +16,7 @@
 
 enum plane { PLANE_SESSION, PLANE_PREFERRED };
 
-/* In the order of what wins when several are shown, lowest first: interface 4, "Several UCCs". */
+/* In the order of what wins when several are shown, lowest first: rules/README.md, "Several contact centres". */
 enum PACKED availability {
   AVAILABILITY_UNKNOWN,
   AVAILABILITY_OFFLINE,
@@ -25,7 +25,8 @@ enum PACKED availability {
   AVAILABILITY_BE_RIGHT_BACK,
   AVAILABILITY_BUSY,
   AVAILABILITY_DO_NOT_DISTURB,
-  AVAILABILITY_OTHER, /* a word that is none of these: InAMeeting, Focusing and what may come (facts 1.7) */
+  /* a word that is none of these: InAMeeting, Focusing and what may come (FACTS.md, "Reading presences") */
+  AVAILABILITY_OTHER,
 };
 
 enum PACKED presence {
@@ -44,14 +45,15 @@ enum PACKED presence {
   PRESENCE_COUNT,
 };
 
-/* Graph's limits for a session's expirationDuration, and after how long an Available session fades (facts 1.2, 2). */
+/* Graph's limits for a session's expirationDuration (FACTS.md, "setPresence"), and after how long an Available session
+ * fades (FACTS.md, "Timeout and expiration"). */
 #define PRESENCE_SESSION_MIN_MS (5 * INT64_C(60000))
 #define PRESENCE_SESSION_MAX_MS (240 * INT64_C(60000))
 #define PRESENCE_FADE_MS (5 * INT64_C(60000))
 
 enum plane presence_plane(enum presence presence);
 enum availability presence_availability(enum presence presence);
-/* Graph's spelling: "Busy", "InACall" (facts 1.2: send PascalCase exactly). */
+/* Graph's spelling: "Busy", "InACall". It is sent exactly so (FACTS.md, "setPresence"). */
 const char *presence_availability_str(enum presence presence);
 const char *presence_activity_str(enum presence presence);
 /* Our spelling: "session.in_a_call", "preferred.busy"; "none". */
@@ -65,8 +67,8 @@ bool presence_parse_pair(enum plane plane, const char *availability, const char 
 bool presence_parse_words(const char *text, enum presence *ret_presence);
 
 const char *availability_str(enum availability availability); /* "BeRightBack"; "PresenceUnknown"; "something else" */
-/* Case does not matter (facts 1.7); "AvailableIdle" is Available, "BusyIdle" Busy, "" unknown, any other word
- * AVAILABILITY_OTHER. */
+/* Case does not matter (FACTS.md, "Reading presences"); "AvailableIdle" is Available, "BusyIdle" Busy, "" unknown, any
+ * other word AVAILABILITY_OTHER. */
 enum availability availability_parse(const char *text);
 
 #endif

@@ -1,3 +1,11 @@
+/* One decision: the event as arguments of decide() in lua/decide.lua, and its answer back as a struct decision. Every
+ * event passes here, so the usual one costs little: the arguments lie on the stack and borrow the event's texts, tables
+ * are made only for rulesets that look at them, and the answer is the number of an outcome that was checked when the
+ * ruleset was loaded. What a function has computed comes as a table, and is checked like a reply from the network.
+ *
+ * A rule that overruns its budget is thrown out by the host, past every pcall. Lua's module still knows the event and
+ * at which step it was, so resume() lets on_error answer or goes on behind it: one slow rule costs its own answer, not
+ * the agent's. */
 #include "base/clock.h"
 #include "base/str.h"
 #include "rules/internal.h"
@@ -54,6 +62,7 @@ static struct value attribute_node(const struct attribute *attribute)
   return node;
 }
 
+/* A map over arrays of the question instead of one from an arena: nothing is copied, and nothing is to be freed. */
 static void ask_attributes(const struct event *event, struct question *question)
 {
   for (size_t i = 0; i < event->attribute_count; i++) {
@@ -68,7 +77,8 @@ static void ask_attributes(const struct event *event, struct question *question)
   map->u.table.count = map->u.table.room = event->attribute_count;
 }
 
-/* As lua/words.lua compares: without case and the spaces around, a whole number without a fraction. */
+/* As lua/words.lua compares: without case and the spaces around, a whole number without a fraction. %.14g is how Lua
+ * itself writes a float, and beyond 2^63 a whole number is one; both sides must come to the same text. */
 static struct value slot_node(const struct event *event, const char *name, char folded[EVENT_ATTRIBUTE_SIZE])
 {
   for (size_t i = 0; i < event->attribute_count; i++) {
@@ -95,6 +105,8 @@ static struct value *states_map(const struct rules_agent *agent, struct values *
   return map;
 }
 
+/* The order of the nodes is that of take() in lua/decide.lua, and no compiler keeps the two together. `whole`:
+ * attributes even where no rule needs the table, because an explanation shows their values. */
 static void ask(
     const struct ruleset *ruleset, const struct event *event, int64_t since_ms, const struct rules_agent *agent,
     bool whole, struct values *values, struct question *question)
@@ -144,6 +156,9 @@ char *ruleset_clock(const struct ruleset *ruleset, int64_t at_ms, int64_t today_
   return to;
 }
 
+/* Placeholders are looked for in the template only, never in what has replaced one: a reason code that reads "{state}"
+ * stays as it is. The Teams client takes 280 characters, Graph's own limit is not documented; what is longer is cut
+ * between two. */
 static void fill_message(
     const char *template, const struct event *event, const char *expires, char to[DECISION_MESSAGE_SIZE])
 {
@@ -190,6 +205,7 @@ static void fill_decision(
   };
   if (*outcome->message != '\0') {
     char expires[RULES_CLOCK_SIZE];
+    /* A hold counts from `since`, as everywhere, not from this decision. */
     ruleset_clock(ruleset, since_ms + outcome->hold_ms, moment_ms, expires);
     fill_message(outcome->message, event, expires, decision->message);
   }
@@ -218,6 +234,7 @@ static bool read_answer(
   double number = value_is(answer, VALUE_NUMBER) ? answer->u.number : value_get_number(answer, "outcome", 0);
   if (!(number >= 1 && number <= (double)ruleset->outcome_count))
     return rules_bad_answer(ret_trouble, "an unknown outcome");
+  /* A copy: a computed one is filled in for this event alone. */
   struct rules_outcome outcome = ruleset->outcomes[(size_t)number - 1];
   if (outcome.computed && !rules_read_outcome(answer, &outcome, ret_trouble))
     return false;
@@ -271,6 +288,7 @@ bool ruleset_decide(
             vm_call(
                 ruleset->vm, "ruleset", "decide", question.arguments, ARGUMENTS, &ruleset->decision_budget, ERR_RULE,
                 &values, &answer, ret_trouble);
+  /* Each try has the whole budget, so they are few; the last one asks no function at all, and can hardly overrun. */
   for (int overruns = 1; !ok && ret_trouble->kind == ERR_LIMIT && overruns <= OVERRUNS_MAX; overruns++) {
     if (!rules_names_file(ruleset, ret_trouble->text))
       err_add(ret_trouble, "%s", ruleset->chunk);
@@ -329,6 +347,7 @@ bool ruleset_merge(
   bool ok = vm_call(
       ruleset->vm, "ruleset", "merge", arguments, COUNT_OF(arguments), &ruleset->decision_budget, ERR_RULE, &values,
       &answer, ret_trouble);
+  /* No second try: an overrun here costs nothing but the author's order, and the caller has one by rank. */
   double index = ok && value_is(answer, VALUE_NUMBER) ? answer->u.number : 0;
   if (ok && !(index >= 1 && index <= (double)count))
     ok = rules_bad_answer(ret_trouble, "a merge out of range");

@@ -1,5 +1,9 @@
 /* The files of a ruleset: the outermost one, what it extends and the codes that they name. They are read here, not by
- * Lua, which only says what it wants; nearest first, so that each layer comes before those that it extends. */
+ * Lua, which only says what it wants; so a ruleset can name files, but not open any. The queue is worked off from the
+ * front while reading adds to its end: nearest first, so that each layer comes before those that it extends.
+ *
+ * Files are told apart by device and inode, because two paths may lead to one file and a link may close a cycle. Every
+ * file that was looked for is noted, also one that is not there: it is watched, and its coming may mend the ruleset. */
 #include "base/buf.h"
 #include "base/str.h"
 #include "rules/internal.h"
@@ -39,51 +43,8 @@ struct queue {
   size_t count;
 };
 
-static bool read_file(const char *path, size_t limit, struct buf *bytes, struct err *err)
-{
-  FILE *file = fopen(path, "re");
-  if (file == NULL)
-    return err_set(
-        err, ERR_CONFIG, "%s: cannot be read: %s; check the path and its permissions", path, strerror(errno));
-  char block[4096];
-  size_t got;
-  while ((got = fread(block, 1, sizeof block, file)) > 0)
-    if (!buf_add(bytes, block, got))
-      break;
-  bool failed = ferror(file) != 0;
-  int cause = errno;
-  fclose(file);
-  if (failed)
-    return err_set(err, ERR_CONFIG, "%s: cannot be read: %s; name a file", path, strerror(cause));
-  if (bytes->overflow)
-    return err_set(err, ERR_CONFIG, "%s: larger than %zu KiB; split what is not needed off", path, limit / 1024);
-  return true;
-}
-
-/* UTF-8 throughout, or the line that is not. */
-static bool check_text(const char *text, size_t length, const char *chunk, bool is_codes, struct err *err)
-{
-  if (str_is_utf8(text, length))
-    return true;
-  int line = 1;
-  for (size_t from = 0; from < length; line++) {
-    const char *end = memchr(text + from, '\n', length - from);
-    size_t size = end == NULL ? length - from : (size_t)(end - text) - from + 1;
-    if (!str_is_utf8(text + from, size))
-      break;
-    from += size;
-  }
-  return err_set(
-      err, ERR_CONFIG, "%s:%d: not UTF-8 text; %s", chunk, line,
-      is_codes ? "save it as \"CSV UTF-8\"" : "save the file as UTF-8");
-}
-
-static const char *file_name(const char *path)
-{
-  const char *slash = strrchr(path, '/');
-  return slash == NULL ? path : slash + 1;
-}
-
+/* Lua cuts longer chunk names in its messages, and a cut path leads nowhere; then the file's name alone stands for
+ * it. */
 static void note_file(struct ruleset *ruleset, const struct wanted *wanted)
 {
   ruleset->files = must_realloc(ruleset->files, (ruleset->file_count + 1) * sizeof *ruleset->files);
@@ -91,7 +52,7 @@ static void note_file(struct ruleset *ruleset, const struct wanted *wanted)
   *file = (struct rules_file){.path = must_strdup(wanted->path)};
   str_cut(
       file->chunk, sizeof file->chunk,
-      strlen(wanted->path) <= RULES_CHUNK_NAME_MAX ? wanted->path : file_name(wanted->path));
+      strlen(wanted->path) <= RULES_CHUNK_NAME_MAX ? wanted->path : luafile_name(wanted->path));
 }
 
 /* ---- What a file wants ---- */
@@ -144,11 +105,14 @@ static bool enqueue(struct queue *queue, struct wanted *parent, const struct val
   wanted->layer = value_get_number(want, "layer", 0);
   wanted->number = value_get_number(want, "number", 0);
   bool known = false, ok = locate(queue->ruleset, wanted, name, place, err);
+  /* Up the chain only: that two branches extend the same file is fine, that one extends itself is a cycle. */
   for (struct wanted *above = parent; ok && !wanted->is_codes && above != NULL; above = above->parent)
     if (same_file(above, wanted))
       ok = err_set(err, ERR_CONFIG, "%s: %.200s extends itself; remove it", place, wanted->path);
   if (ok && wanted->depth > DEPTH_MAX)
     ok = err_set(err, ERR_CONFIG, "%s: extends is nested more than %d deep; use fewer files", place, DEPTH_MAX);
+  /* A file that two layers extend counts once, at its nearest place. Codes are read for each layer that names them,
+   * since they become a part of it. */
   for (size_t i = 0; ok && !wanted->is_codes && i < queue->count; i++)
     known = known || (!queue->wanted[i]->is_codes && same_file(queue->wanted[i], wanted));
   if (ok && !known && queue->count == FILES_MAX)
@@ -203,15 +167,14 @@ static bool read_wanted(struct queue *queue, struct wanted *wanted, struct err *
   if (!wanted->is_built_in) {
     note_file(queue->ruleset, wanted);
     str_cut(chunk, sizeof chunk, queue->ruleset->files[queue->ruleset->file_count - 1].chunk);
-    ok = read_file(wanted->path, limit, &bytes, err);
+    ok = luafile_read(wanted->path, &bytes, "split what is not needed off", err);
     text = buf_text(&bytes);
     length = bytes.length;
   }
-  if (length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) { /* a byte order mark, as some editors write it */
-    text += 3;
-    length -= 3;
-  }
-  ok = ok && check_text(text, length, chunk, wanted->is_codes, err) &&
+  luafile_skip_mark(&text, &length);
+  ok = ok &&
+       luafile_check_text(
+           text, length, chunk, wanted->is_codes ? "save it as \"CSV UTF-8\"" : "save the file as UTF-8", err) &&
        hand_over(queue, wanted, text, length, chunk, err);
   buf_release(&bytes);
   return ok;
@@ -225,10 +188,12 @@ bool rules_read_files(struct ruleset *ruleset, const char *path, struct err *err
   outermost->is_built_in = path == NULL;
   bool ok = str_copy(outermost->path, sizeof outermost->path, path == NULL ? built_in : path) ||
             err_set(err, ERR_CONFIG, "%.100s...: the path is too long; shorten it", path);
+  /* If it cannot be found, read_file() says so, and better. */
   if (ok && path != NULL && stat(path, &status) == 0) {
     outermost->device = status.st_dev;
     outermost->inode = status.st_ino;
   }
+  /* The count grows meanwhile: hand_over() adds what each file wants. */
   for (size_t i = 0; ok && i < queue.count; i++)
     ok = read_wanted(&queue, queue.wanted[i], err);
   for (size_t i = 0; i < queue.count; i++)

@@ -4,6 +4,7 @@
 
 #include "adapters/vm.h"
 #include "base/zone.h"
+#include "luafile/luafile.h"
 #include "rules/rules.h"
 
 enum {

@@ -1,3 +1,10 @@
+/* A ruleset from its files to a struct that decides: a VM of its own, our modules into it, the files (files.c), then
+ * compile(), whose answer is checked and copied once so that a decision has nothing left to check. After that its rules
+ * never change. A reload makes another one beside it and exchanges the two, so a bad edit cannot touch what runs, and
+ * going back to the one before is another exchange.
+ *
+ * Presences are told to Lua from src/model's table. So the language has no list of its own that could name what Graph
+ * does not take. */
 #include "base/clock.h"
 #include "base/str.h"
 #include "rules/internal.h"
@@ -33,6 +40,7 @@ static bool read_outcomes(struct ruleset *ruleset, const struct value *list, str
     outcome->rule = value_get_text(from, "rule", "");
     outcome->place = value_get_text(from, "place", "");
     outcome->unmatched = value_get_bool(from, "unmatched", false);
+    /* Of a function only rule and place are known now; what it answers is read at each decision. */
     outcome->computed = strcmp(value_get_text(from, "kind", ""), "function") == 0;
     if (!outcome->computed && !rules_read_outcome(from, outcome, err))
       return false;
@@ -40,6 +48,8 @@ static bool read_outcomes(struct ruleset *ruleset, const struct value *list, str
   return true;
 }
 
+/* How long a presence stays when the rule does not say: a bound for the day on which the next event gets lost. Four
+ * hours are long for a call, twelve for a shift. */
 static int64_t hold_of(enum presence presence)
 {
   bool call =
@@ -70,28 +80,29 @@ struct value *rules_presence_catalog(struct values *values)
     snprintf(teams, sizeof teams, "teams%s", strchr(name, '.'));
     add_presence(values, catalog, name, presence);
     if (presence_parse(teams, &same) && same == presence)
+      /* The short name belongs to the plane that colleagues see; of two presences of one name only one has it. */
       add_presence(values, catalog, teams, presence);
   }
   return catalog;
 }
 
-static bool load_modules(struct vm *vm, struct err *err)
+/* The list of the top again, now as rows: Lua's require() finds only what has been loaded before. */
+static struct vm *open_vm(struct err *err)
 {
 #define MODULE(name)                                                                                                   \
   {                                                                                                                    \
 #name, embedded_##name##_lua, embedded_##name##_lua_length                                                         \
   }
-  const struct {
-    const char *name;
-    const unsigned char *source;
-    size_t length;
-  } modules[] = {MODULE(words), MODULE(source), MODULE(sandbox), MODULE(times),   MODULE(language), MODULE(conditions),
-                 MODULE(codes), MODULE(lint),   MODULE(decide),  MODULE(ruleset), MODULE(tests)};
+  const struct luafile_module modules[] = {MODULE(words),    MODULE(source),     MODULE(sandbox), MODULE(times),
+                                           MODULE(language), MODULE(conditions), MODULE(codes),   MODULE(lint),
+                                           MODULE(decide),   MODULE(ruleset),    MODULE(tests)};
 #undef MODULE
-  for (size_t i = 0; i < COUNT_OF(modules); i++)
-    if (!vm_load(vm, modules[i].name, modules[i].source, modules[i].length, err))
-      return false;
-  return true;
+  return luafile_vm(modules, COUNT_OF(modules), err);
+}
+
+static bool names_place(const void *context, const char *text)
+{
+  return rules_names_file(context, text);
 }
 
 bool rules_load_call(
@@ -99,13 +110,10 @@ bool rules_load_call(
     struct values *values, struct value **ret_result, struct err *err)
 {
   const char *module = strcmp(function, "check") == 0 ? "tests" : "ruleset";
-  if (vm_call(
-          ruleset->vm, module, function, arguments, count, &ruleset->load_budget, ERR_CONFIG, values, ret_result, err))
-    return true;
-  if (err->kind != ERR_CONFIG && !rules_names_file(ruleset, err->text))
-    err_add(err, "%s", file); /* one allocation beyond the cap has no place of its own */
-  err->kind = ERR_CONFIG;
-  return false;
+  /* A limit or a defect on the way is the author's to mend, too: by a smaller file, if by nothing else. */
+  return luafile_load_call(
+      ruleset->vm, module, function, arguments, count, &ruleset->load_budget, file, names_place, ruleset, values,
+      ret_result, err);
 }
 
 static bool read_merge(struct ruleset *ruleset, const struct value *compiled)
@@ -121,7 +129,6 @@ static bool read_merge(struct ruleset *ruleset, const struct value *compiled)
   return false;
 }
 
-/* All files are read: what they say together. */
 /* Tests lie between these: the years 2000 to 2049. */
 #define ZONE_FROM_MS INT64_C(946684800000)
 #define ZONE_UNTIL_MS INT64_C(2524608000000)
@@ -142,6 +149,7 @@ static struct value *zone_offsets(struct ruleset *ruleset)
   return list;
 }
 
+/* All files are read: what they say together. */
 static bool compile(struct ruleset *ruleset, struct err *err)
 {
   struct value *compiled, *tests;
@@ -152,6 +160,7 @@ static bool compile(struct ruleset *ruleset, struct err *err)
     free(ruleset->name);
     ruleset->name = must_strdup(name);
   }
+  /* Unsaid counts as yes: a table too many costs time, one too few a wrong answer. */
   ruleset->uses_attributes = value_get_bool(compiled, "uses_attributes", true);
   ruleset->uses_agent = value_get_bool(compiled, "uses_agent", true);
   for (size_t i = 0; i < RULES_SLOTS; i++)
@@ -170,21 +179,15 @@ static bool compile(struct ruleset *ruleset, struct err *err)
   return true;
 }
 
-static const char *file_name(const char *path)
-{
-  const char *slash = strrchr(path, '/');
-  return slash == NULL ? path : slash + 1;
-}
-
 static struct ruleset *ruleset_new(const char *path, const struct rules_limits *limits, uint32_t generation)
 {
   struct ruleset *ruleset = must_alloc(sizeof *ruleset);
   ruleset->path = must_strdup(path);
-  ruleset->name = must_strdup(file_name(path));
+  ruleset->name = must_strdup(luafile_name(path));
   char *dot = strrchr(ruleset->name, '.');
   if (dot != NULL && dot != ruleset->name)
     *dot = '\0';
-  str_cut(ruleset->chunk, sizeof ruleset->chunk, strlen(path) <= RULES_CHUNK_NAME_MAX ? path : file_name(path));
+  str_cut(ruleset->chunk, sizeof ruleset->chunk, strlen(path) <= RULES_CHUNK_NAME_MAX ? path : luafile_name(path));
   ruleset->generation = generation;
   ruleset->decision_budget =
       (struct vm_budget){.cpu_ms = limits->decision_cpu_ms, .memory_bytes = limits->decision_memory_bytes};
@@ -198,15 +201,13 @@ struct ruleset *ruleset_load(const char *path, const struct rules_limits *limits
 }
 
 struct ruleset *ruleset_load_noting(
-    const char *path, const struct rules_limits *limits, uint32_t generation, rules_on_file *on_file, void *context,
+    const char *path, const struct rules_limits *limits, uint32_t generation, luafile_on_file *on_file, void *context,
     struct err *err)
 {
   struct ruleset *ruleset = ruleset_new(path == NULL ? "default.lua" : path, limits, generation);
-  ruleset->vm = vm_new(err);
-  if (ruleset->vm != NULL)
-    vm_set_pause(ruleset->vm, VM_PAUSE_MAX);
-  bool ok = ruleset->vm != NULL && load_modules(ruleset->vm, err) && rules_read_files(ruleset, path, err) &&
-            compile(ruleset, err);
+  ruleset->vm = open_vm(err);
+  bool ok = ruleset->vm != NULL && rules_read_files(ruleset, path, err) && compile(ruleset, err);
+  /* After a failure too: the file that mends it may be one that only the bad edit names. */
   for (size_t i = 0; on_file != NULL && i < ruleset->file_count; i++)
     on_file(context, ruleset->files[i].path);
   if (!ok) {
@@ -214,6 +215,7 @@ struct ruleset *ruleset_load_noting(
     return NULL;
   }
   vm_set_pause(ruleset->vm, VM_PAUSE_DEFAULT);
+  /* What is left is the ruleset itself; decide.c measures by it what functions hoard from one decision to the next. */
   vm_collect(ruleset->vm);
   ruleset->loaded_bytes = vm_memory_bytes(ruleset->vm);
   return ruleset;

@@ -1,3 +1,9 @@
+/* What Lua says of one outcome, checked: when the file is loaded, or at each decision for what a function computes. The
+ * Lua side is ours and has checked the same things before, with the author's line; a failure here is therefore a defect
+ * of ours (ERR_BUG). It is looked at all the same, because the next to see it would be Graph, and because scheduling
+ * reckons with these times.
+ *
+ * Ranges are written as !(x > 0 && x <= max), never as x <= 0 || x > max: only so does a NaN fail them. */
 #include "base/clock.h"
 #include "base/str.h"
 #include "rules/internal.h"
@@ -18,6 +24,7 @@ static bool read_plane(const struct value *from, const char *key, enum plane pla
   return presence_parse(text, ret_presence) && presence_plane(*ret_presence) == plane;
 }
 
+/* Every byte but those that continue a character (10xxxxxx). */
 static size_t characters(const char *text)
 {
   size_t count = 0;
@@ -32,6 +39,8 @@ static bool read_after(const struct value *from, struct decision_after *after, s
   if (!read_plane(from, "after_session", PLANE_SESSION, &after->session) ||
       !read_plane(from, "after_preferred", PLANE_PREFERRED, &after->preferred))
     return rules_bad_answer(err, "a presence afterwards that is not legal on its plane");
+  /* Both or neither: a presence afterwards without an end would never end, and an end without a presence means
+   * nothing. */
   bool some = after->session != PRESENCE_NONE || after->preferred != PRESENCE_NONE;
   double hold = value_get_number(from, "after_hold_ms", 0);
   if (some != (hold > 0) || !(hold <= (double)(7 * CLOCK_DAY)))

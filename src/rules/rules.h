@@ -1,5 +1,5 @@
-/* A ruleset (interface 4): loaded, linted and evaluated in a VM of its own. A rule is a pure function
- * (event, agent) -> decision; what it returns is checked here as if it came from the network.
+/* A ruleset (rules/README.md, "What a ruleset says"): loaded, linted and evaluated in a VM of its own. A rule is a pure
+ * function (event, agent) -> decision; what it returns is checked here as if it came from the network.
  *
  * The language itself is lua/ruleset.lua, a trusted module; this room gives it files, budgets and values. */
 #ifndef RULES_RULES_H
@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/value.h"
+#include "luafile/luafile.h"
 #include "model/decision.h"
 #include "model/event.h"
 
@@ -32,9 +33,8 @@ struct rules_agent {
 struct ruleset *ruleset_load(const char *path, const struct rules_limits *limits, uint32_t generation, struct err *err)
     MUST_CHECK;
 /* Likewise, and calls on_file for every file that it has read or looked for, also when that comes to nothing. */
-typedef void rules_on_file(void *context, const char *path);
 struct ruleset *ruleset_load_noting(
-    const char *path, const struct rules_limits *limits, uint32_t generation, rules_on_file *on_file, void *context,
+    const char *path, const struct rules_limits *limits, uint32_t generation, luafile_on_file *on_file, void *context,
     struct err *err) MUST_CHECK;
 void ruleset_free(struct ruleset *ruleset); /* NULL is fine */
 

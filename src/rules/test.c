@@ -1,3 +1,9 @@
+/* Runs a ruleset's tests one after the other: each is a trial (trial.c) in virtual time, whose end is compared and put
+ * into words (verdict.c); here are the loop, its CPU budget, and coverage. The budget is looked at between two tests
+ * only, since a single decision has one of its own.
+ *
+ * Coverage counts every decision on the way, also those that the clock has brought about, by the place and label that
+ * the decision itself names; so it needs no help from Lua's side of deciding. */
 #include "rules/test.h"
 #include "base/clock.h"
 #include "base/str.h"
@@ -134,6 +140,7 @@ static void run_test(struct trial *trial, const struct value *test, struct rulet
   ret_test->place = value_get_text(test, "place", "");
   ret_test->passed = judge(trial, test, &text);
   trial_end(trial);
+  /* A test that has passed may have something to say as well: on_error has answered for a rule that failed. */
   size_t room = text.length + strlen(ret_test->place) + strlen(ret_test->name) + sizeof ": \"\": ";
   ret_test->text = must_alloc(room);
   if (text.length > 0)

@@ -1,6 +1,6 @@
-/* The tests that a ruleset carries (interface 4), run in virtual time over the model that the daemon runs: decisions
- * become contributions, wait for their delay, are decided again when a time condition changes, end, and are merged. So
- * what a test says is what Teams would be told. Nothing here prints.
+/* The tests that a ruleset carries (rules/README.md, "Test it"), run in virtual time over the model that the daemon
+ * runs: decisions become contributions, wait for their delay, are decided again when a time condition changes, end, and
+ * are merged. So what a test says is what Teams would be told. Nothing here prints.
  *
  * A test with one event compares the decision; one with steps compares what is there after the last step, `shows` what
  * colleagues see then while the person's Teams is closed. `wait` passes before its step's event. */

@@ -43,6 +43,8 @@ static size_t windows_around(
       to[count++] = (struct window){zone_reaches(zone, day, from), zone_reaches(zone, day + (until < from), until)};
     }
   }
+  /* Joined, because the end of a stretch is when the agent is decided again: two spans that touch, as 08:00 to 12:00
+   * and 12:00 to 17:00, change nothing at noon. */
   qsort(to, count, sizeof *to, by_start);
   for (size_t i = 0; i < count; i++) {
     if (to[i].until_ms <= to[i].from_ms) /* all of it lies in a gap */
@@ -110,6 +112,7 @@ static bool tell_zone(struct ruleset *ruleset, struct err *err)
 {
   struct values values = {0};
   struct value *list = value_list(&values), *done;
+  /* All of them at once, while loading: a rule function has no way to ask the host. */
   for (int64_t at_ms = 0; at_ms < HELPERS_UNTIL_MS; at_ms = zone_next_change(ruleset->zone, at_ms)) {
     value_add(&values, list, value_number(&values, (double)(at_ms / 1000)));
     value_add(&values, list, value_number(&values, zone_offset_s(ruleset->zone, at_ms)));
@@ -160,6 +163,7 @@ bool rules_tell_times(struct ruleset *ruleset, int64_t moment_ms, struct err *er
   const struct value *arguments[] = {list};
   bool ok = vm_call(
       ruleset->vm, "ruleset", "set_times", arguments, 1, &ruleset->decision_budget, ERR_RULE, &values, &done, err);
+  /* After a failure Lua may know some of it: an empty span, so that the next decision tells all of it again. */
   ruleset->times_from_ms = ok ? from_ms : 0;
   ruleset->times_until_ms = ok ? until_ms : 0;
   values_release(&values);

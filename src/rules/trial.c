@@ -1,3 +1,9 @@
+/* One agent of a test in virtual time. `now` jumps to the next moment at which time alone changes something, and never
+ * past one, so a wait of a day costs as many steps as it has changes. What holds, waits, ends and wins is src/model,
+ * the code that the daemon runs; only the loop around it is written anew.
+ *
+ * The trap: decide(), choose() and the order in pass_time() must stay as service/standing.c has them, or a test
+ * promises what the daemon does not do. */
 #include "rules/trial.h"
 #include "base/clock.h"
 #include "base/str.h"
@@ -89,7 +95,8 @@ static int64_t next_change(const struct trial *trial)
   return next;
 }
 
-/* Delays that are over, and time conditions that change, each at its own moment. */
+/* Delays that are over, and time conditions that change, each at its own moment. At the same moment the delay comes
+ * first: what is decided then is decided about what stands. */
 static void pass_time(struct trial *trial, int64_t until)
 {
   int64_t next = next_change(trial);
@@ -99,6 +106,7 @@ static void pass_time(struct trial *trial, int64_t until)
       struct seat *seat = &trial->seats[i];
       contribution_ripen(seat->contribution, next);
       if (next >= seat->contribution->recheck_ms) {
+        /* Before the decision: one that fails sets no new moment, and the loop would stay where it is. */
         seat->contribution->recheck_ms = CLOCK_NEVER;
         decide(trial, seat, next);
       }
@@ -123,6 +131,7 @@ static struct seat *seat_of(struct trial *trial, const char *ucc)
 void trial_step(struct trial *trial, const struct value *step)
 {
   const char *state = value_get_text(step, "state", NULL);
+  /* The moment of the event itself included: what falls due then was there before the event. */
   pass_time(trial, at_of(step));
   if (state == NULL) /* a wait alone */
     return;
@@ -171,6 +180,7 @@ static void choose(struct trial *trial)
         contribution->ucc, contribution->state, contribution->reason, contribution->since_ms,
         presence_availability(view.preferred != PRESENCE_NONE ? view.preferred : view.session)};
   }
+  /* As in the daemon, a merge function is never asked about one alone. */
   if (count < 2)
     return;
   struct rules_agent seen = seen_by_rules(trial, states);

@@ -39,6 +39,7 @@ static bool functions_answer(struct asker *asker, const struct value *states, co
     const char *state = value_text(value_at(states, i), "");
     if (!ask(asker, state, code, &asker->decision))
       continue;
+    /* Compared with a code that cannot exist: what answers both alike is not an answer to this one. */
     if (!ask(asker, state, NO_SUCH_CODE, &asker->other) || strcmp(asker->decision.place, asker->other.place) != 0 ||
         strcmp(asker->decision.rule, asker->other.rule) != 0 || !decision_equal(&asker->decision, &asker->other))
       return true;

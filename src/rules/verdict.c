@@ -1,3 +1,8 @@
+/* What a test has brought about against what it expected, and both in words. The decision of a test with one event and
+ * the end of one with steps become the same struct verdict, so that they are compared and worded by the same code.
+ *
+ * Options that a test does not name are not compared, but planes always are: a test that expects teams.busy fails when
+ * something is set on the other plane besides, which colleagues would see. */
 #include "base/clock.h"
 #include "base/str.h"
 #include "rules/trial.h"
@@ -37,9 +42,11 @@ struct verdict verdict_of_steps(const struct trial *trial, const struct desired 
   if (desired->winner != NULL) {
     stand = &desired->winner->stand;
     verdict.kind = DECISION_SHOW;
+    /* As the author's rule said it: the carrier session and the anchor are how the daemon holds a presence. */
     verdict.session = desired->anchored ? SESSION_AVAILABLE : desired->carrier ? PRESENCE_NONE : desired->session;
     verdict.preferred = desired->anchored ? PRESENCE_NONE : desired->preferred;
     verdict.message = desired->message;
+    /* Behind its hold it is `afterwards` that stands, with a hold of its own. */
     verdict.hold_ms = trial->now < stand_until(stand) ? stand->answer->hold_ms : stand->answer->after.hold_ms;
   } else if (desired->never) {
     verdict.kind = DECISION_NEVER;
@@ -70,7 +77,8 @@ static enum presence read_presence(const struct value *from, const char *key)
   return presence;
 }
 
-/* What stands between the {placeholders} must follow each other; a message without any must be the same. */
+/* What stands between the {placeholders} must follow each other; a message without any must be the same. The first
+ * place that fits is always good enough, since the last piece alone is tied to the end. */
 static bool message_matches(const char *expected, const char *got)
 {
   bool first = true;

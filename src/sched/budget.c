@@ -1,7 +1,15 @@
+/* The budget of an app registration: at most `allowed` requests in any window, by the clock of the other side. A ring
+ * holds when each answer came, in order; requests under way are a number only, since they count as if they arrived now.
+ * So what counts is under_way + done, and the next may go when enough of the oldest have left the window. A plain
+ * window gives its whole budget at once and then nothing; where more waits than fits, its second half is paced by
+ * `even_us`, in microseconds, because whole milliseconds would round the pace of a large budget. Backoff stands at the
+ * end. */
 #include "base/clock.h"
 #include "base/must.h"
 #include "sched/sched.h"
 
+/* Paced requests are held back for so long, to go out several at a time: they can share a $batch and a commit. As long
+ * as REFRESH_TOGETHER_MS in plan.c. */
 #define TOGETHER_MS 100
 
 void sched_budget_init(struct sched_budget *budget, size_t limit, int64_t window_ms, int64_t margin_ms)
@@ -41,6 +49,7 @@ void sched_budget_waiting(struct sched_budget *budget, size_t waiting)
   budget->waiting = waiting;
 }
 
+/* The first half goes at once also when many wait: a short rush is over sooner, and a long one is paced soon enough. */
 static bool is_crowded(const struct sched_budget *budget)
 {
   size_t used = budget->under_way + budget->done;
@@ -49,6 +58,8 @@ static bool is_crowded(const struct sched_budget *budget)
 
 int64_t sched_budget_next(const struct sched_budget *budget, int64_t now)
 {
+  /* What is too old is still counted, as the budget is not ours to change here: the moment below then lies in the past,
+   * which is at once. */
   size_t used = budget->under_way + budget->done;
   if (used < budget->allowed) { /* evenly, but several at a time: they can share a $batch */
     bool early = is_crowded(budget) && budget->even_us > now * 1000;
@@ -92,6 +103,7 @@ void sched_budget_done(struct sched_budget *budget, int64_t now, bool arrived)
 
 void sched_budget_assume(struct sched_budget *budget, size_t count, int64_t at_ms)
 {
+  /* More than the ring holds would only push out each other. */
   for (size_t i = 0; i < count && i < budget->room; i++)
     note_arrival(budget, at_ms);
 }
@@ -116,6 +128,8 @@ void sched_budget_set_limit(struct sched_budget *budget, size_t limit)
 
 void sched_budget_narrow(struct sched_budget *budget, int64_t now)
 {
+  /* The 429 shows that what was used is more than there is; a floor, because only a success widens it, and at 0 there
+   * would be none. */
   size_t least = budget->limit / 50 + 1, used = sched_budget_used(budget, now) * 3 / 4;
   if (used < budget->allowed)
     budget->allowed = used < least ? least : used;
@@ -126,6 +140,7 @@ void sched_budget_narrow(struct sched_budget *budget, int64_t now)
 
 void sched_budget_widen(struct sched_budget *budget, int64_t now)
 {
+  /* Once per window: before that, success says nothing of the new figure. */
   if (budget->allowed == budget->limit || now < budget->changed_ms + budget->window_ms)
     return;
   budget->allowed += budget->limit / 10 + 1;
@@ -136,6 +151,7 @@ void sched_budget_widen(struct sched_budget *budget, int64_t now)
 
 void sched_budget_shift(struct sched_budget *budget, int64_t by_ms)
 {
+  /* The window is a length of time; the wall clock only names its ends. */
   for (size_t i = 0; i < budget->done; i++)
     budget->done_ms[(budget->first + i) % budget->room] += by_ms;
   budget->changed_ms += by_ms;
@@ -152,6 +168,7 @@ int64_t sched_doubled(int attempts, int64_t base_ms, int64_t cap_ms)
 
 int64_t sched_backoff(int attempts, int64_t base_ms, int64_t cap_ms, uint32_t random)
 {
+  /* The first half is sure, so a failing service gets its pause; the second is drawn, so that the crowd spreads out. */
   int64_t whole = sched_doubled(attempts, base_ms, cap_ms);
   return whole / 2 + (int64_t)((uint64_t)(whole / 2) * random >> 32);
 }

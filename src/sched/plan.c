@@ -1,3 +1,9 @@
+/* The difference between what an agent should show and what Graph confirmed, as the one next request. There is no list
+ * of steps to work off: after each answer the plan is made anew from the records, so a newer decision replaces what is
+ * left of an older one, and a restart goes on where the file says. A slot is unsure from the moment a request goes out
+ * until its answer; unsure never counts as standing, so a lost answer leads to the same request again, which Graph
+ * takes twice without harm. What has ended by itself counts as empty. The figures at the top belong together:
+ * REFRESH_AVAILABLE_MS, REFRESH_SPREAD_MS and SURELY_BEFORE_MS fill the five minutes until the fade. */
 #include "base/clock.h"
 #include "sched/sched.h"
 
@@ -18,12 +24,12 @@
 /* Ends that differ by less are the same: Graph counts whole seconds from its own receipt. */
 #define SAME_END_MS (2 * CLOCK_SECOND)
 
-/* Graph documents no limits for a preferred presence (facts 1.4): what a person can choose in Teams is between these.
- */
+/* Graph documents no limits for a preferred presence (FACTS.md, "Preferred presence"): what a person can choose in
+ * Teams is between these. */
 #define PREFERRED_MIN_MS CLOCK_MINUTE
 #define PREFERRED_MAX_MS (7 * CLOCK_DAY)
-/* So soon after we set it, nobody has chosen something else; and Teams would not show it yet (facts 2: clients poll).
- */
+/* So soon after we set it, nobody has chosen something else; and Teams would not show it yet, because its clients poll
+ * (FACTS.md, "Sessions and what colleagues see"). */
 #define PREFERRED_SURELY_OURS_MS (5 * CLOCK_MINUTE)
 /* How long what was read counts. */
 #define PREFERRED_READ_COUNTS_MS CLOCK_MINUTE
@@ -48,6 +54,7 @@ static struct slot alive(struct slot slot, int64_t now)
 
 static int64_t session_duration(int64_t until_ms, int64_t now, int64_t lease_ms)
 {
+  /* Never under Graph's least, which a short hold may be; the clear at its end takes the rest back. */
   int64_t duration = least(least(until_ms - now, lease_ms), PRESENCE_SESSION_MAX_MS);
   return duration < PRESENCE_SESSION_MIN_MS ? PRESENCE_SESSION_MIN_MS : duration;
 }
@@ -61,6 +68,7 @@ static int64_t session_refresh(
     at = session->set_ms + REFRESH_AVAILABLE_MS + spread(agent);
   if (session->until_ms + SAME_END_MS < hold_until_ms)
     at = least(at, session->until_ms - least(REFRESH_BEFORE_MS, lease_ms / 10) - spread(agent));
+  /* Rounded down, because later than planned would be nearer to the fade. */
   return at == CLOCK_NEVER ? at : at - at % REFRESH_TOGETHER_MS;
 }
 
@@ -79,6 +87,7 @@ static bool wants_look(const struct agent *agent, const struct slot *preferred, 
 bool sched_was_read(struct agent *agent, enum availability shown, int64_t now)
 {
   struct slot *preferred = &agent->confirmed.preferred;
+  /* Offline: without a session there is nothing to see, so a choice of the person cannot be told from ours. */
   bool ours = shown == AVAILABILITY_OFFLINE || shown == AVAILABILITY_UNKNOWN;
   for (int i = PRESENCE_NONE + 1; i < PRESENCE_COUNT; i++)
     if (i == (int)preferred->presence || (agent->confirmed.preferred_tried & 1u << i) != 0)
@@ -95,6 +104,7 @@ bool sched_was_read(struct agent *agent, enum availability shown, int64_t now)
 
 bool sched_not_read(struct agent *agent, int64_t now)
 {
+  /* Better cleared blindly than shown for ever because reading fails. */
   if (++agent->reads_failed < READS_MAX)
     return false;
   agent->reads_failed = 0;
@@ -114,6 +124,8 @@ static bool preferred_stands(const struct agent *agent, const struct slot *prefe
 static struct sched_plan plan_rest(
     const struct agent *agent, const struct desired *desired, int64_t now, const struct sched_policy *policy)
 {
+  /* The order of the steps below is a promise, see sched_plan() in sched.h: sets, then clears in the reverse order, the
+   * session last because it carries the others. */
   struct slot session = alive(agent->confirmed.session, now), preferred = alive(agent->confirmed.preferred, now);
   struct message_slot message =
       now < agent->confirmed.message.until_ms ? agent->confirmed.message : (struct message_slot){0};
@@ -152,6 +164,7 @@ static struct sched_plan plan_rest(
 struct sched_plan sched_plan(
     const struct agent *agent, const struct desired *desired, int64_t now, const struct sched_policy *policy)
 {
+  /* The session goes first, since a preferred presence shows nothing without one. */
   struct sched_plan rest = plan_rest(agent, desired, now, policy);
   if (desired->session == PRESENCE_NONE)
     return rest;
@@ -187,6 +200,7 @@ double sched_keep_alives_least(int64_t available, int64_t others, int64_t lease_
   return (double)available * 1000 / available_every_ms + (double)others * 1000 / every_ms;
 }
 
+/* What stood is kept beside the mark: Graph has either that or what was sent. */
 static void mark_unsure(struct slot *slot, int64_t until_ms, int64_t now)
 {
   *slot = alive(*slot, now);
@@ -238,6 +252,7 @@ void sched_applied(struct agent *agent, const struct sched_plan *plan, int64_t s
   struct confirmed *c = &agent->confirmed;
   switch (plan->step) {
   case STEP_SET_SESSION:
+    /* From when it was sent, not from the answer: Graph's own count began somewhere in between, so ours ends first. */
     c->session = (struct slot){.presence = plan->presence, .set_ms = sent_ms, .until_ms = sent_ms + plan->duration_ms};
     break;
   case STEP_SET_PREFERRED:
@@ -262,4 +277,28 @@ void sched_applied(struct agent *agent, const struct sched_plan *plan, int64_t s
   case STEP_NONE:
     break;
   }
+}
+
+void sched_untouched(struct agent *agent, const struct confirmed *before)
+{
+  agent->confirmed = *before;
+}
+
+void sched_forget(struct agent *agent)
+{
+  agent->confirmed = (struct confirmed){0};
+  agent->read_ms = 0;
+  agent->reads_failed = 0;
+  agent->left_choice = AVAILABILITY_UNKNOWN;
+}
+
+void sched_inherit(struct agent *agent, const struct confirmed *confirmed)
+{
+  agent->confirmed = *confirmed;
+}
+
+void sched_shift(struct agent *agent, int64_t by_ms)
+{
+  confirmed_shift(&agent->confirmed, by_ms);
+  agent->read_ms += agent->read_ms == 0 ? 0 : by_ms;
 }

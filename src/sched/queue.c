@@ -1,3 +1,8 @@
+/* Where every agent is in the schedule: in one phase, and so in at most one heap, with its one heap node. change()
+ * alone moves it, so heaps, counts and phases cannot come apart. A queue belongs to one app registration: changes by
+ * when they began to wait, refreshes by the moment of their lapse, readers apart from changes because many of them
+ * share a request. Between refreshes and changes turns are given out by share: each turn adds the refreshes' share to
+ * `owed`, and a whole turn owed is theirs. So any ratio is kept to without chance, and neither side waits for ever. */
 #include "base/clock.h"
 #include "base/must.h"
 #include "sched/sched.h"
@@ -20,6 +25,7 @@ static void release_queues(struct sched *sched)
 
 void sched_set_queues(struct sched *sched, size_t queue_count)
 {
+  /* Ready agents would stand in heaps that are freed. */
   must(queue_count <= UINT16_MAX && sched->counts[PHASE_READY] == 0);
   release_queues(sched);
   sched->queues = must_alloc(queue_count * sizeof *sched->queues);
@@ -61,6 +67,8 @@ static void change(struct sched *sched, struct agent *agent, enum phase phase)
   heap_remove(heap_of(sched, agent), &agent->due);
   sched->counts[agent->phase]--;
   sched->counts[phase]++;
+  /* A turn is counted when it is taken, not when it is offered: a first that cannot be sent, for want of a token, costs
+   * nothing. */
   if (agent->phase == PHASE_READY && phase == PHASE_IN_FLIGHT)
     note_sent(&sched->queues[agent->queue], agent->is_refresh);
   agent->phase = phase;
@@ -103,6 +111,7 @@ void sched_ready(
     struct sched *sched, struct agent *agent, size_t queue, enum sched_urgency urgency, int64_t since_ms, bool reads)
 {
   must(queue < sched->queue_count);
+  /* Called at every look at the agent; only what differs moves it, so that looking does not cost it its place. */
   bool refresh = urgency == SCHED_REFRESH;
   if (agent->phase != PHASE_READY || agent->queue != queue || agent->is_refresh != refresh || agent->reads != reads) {
     change(sched, agent, PHASE_READY);
@@ -168,6 +177,7 @@ struct agent *sched_first_ready(struct sched *sched, size_t queue, int64_t now)
   struct sched_queue *q = &sched->queues[queue];
   struct heap_node *change_node = heap_first(&q->changes), *refresh_node = heap_first(&q->refreshes);
   struct heap_node *reader_node = heap_first(&q->readers);
+  /* The reader that has waited longest competes with the changes; the others of its heap go along with it. */
   if (change_node == NULL || (reader_node != NULL && reader_node->at_ms < change_node->at_ms))
     change_node = reader_node;
   if (change_node != NULL && refresh_node != NULL)

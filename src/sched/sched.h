@@ -41,9 +41,10 @@ struct sched_policy {
 
 /* Sets first (session, preferred, message), then clears in the reverse order, so that nothing is cleared before its
  * replacement stands. Sessions are sent with min(rest of the hold, lease), never under Graph's 5 minutes; refreshed
- * before an Available session fades and before any session expires, while the hold lasts (facts 2). A preferred
- * presence is sent once per decision and never refreshed: that would overwrite a choice the person has made since. It
- * has no owner (facts 2), so before it is cleared, unless it was surely set less than five minutes ago, it is read. */
+ * before an Available session fades and before any session expires, while the hold lasts (FACTS.md, "Timeout and
+ * expiration"). A preferred presence is sent once per decision and never refreshed: that would overwrite a choice the
+ * person has made since. It has no owner (FACTS.md, "Preferred presence"), so before it is cleared, unless it was
+ * surely set less than five minutes ago, it is read. */
 struct sched_plan sched_plan(
     const struct agent *agent, const struct desired *desired, int64_t now, const struct sched_policy *policy);
 /* Before the request goes out: whatever becomes of it, Graph may have it. */
@@ -56,6 +57,14 @@ void sched_applied(struct agent *agent, const struct sched_plan *plan, int64_t s
 bool sched_was_read(struct agent *agent, enum availability shown, int64_t now);
 /* It could not be read; at the third time it counts as ours, for as long as what was read would. True: it does. */
 bool sched_not_read(struct agent *agent, int64_t now);
+
+/* The request certainly changed nothing: Graph has what it had before it. */
+void sched_untouched(struct agent *agent, const struct confirmed *before);
+/* What Graph has of the agent is out of our reach, or another agent's. */
+void sched_forget(struct agent *agent);
+void sched_inherit(struct agent *agent, const struct confirmed *confirmed);
+/* The clock was set: what is measured by it moves along. */
+void sched_shift(struct agent *agent, int64_t by_ms);
 
 /* ---- queue */
 
@@ -140,8 +149,8 @@ void sched_budget_done(struct sched_budget *budget, int64_t now, bool arrived);
 size_t sched_budget_used(struct sched_budget *budget, int64_t now);
 /* At the start: that many may have arrived as late as at_ms, which is not before that of an earlier call. */
 void sched_budget_assume(struct sched_budget *budget, size_t count, int64_t at_ms);
-/* A 429 although we kept to the limit: it is less, or somebody else uses it up (facts 3.2). What was used was too much;
- * three quarters of it are allowed now, never less than a fiftieth of the limit. */
+/* A 429 although we kept to the limit: it is less, or somebody else uses it up (FACTS.md, "Throttling"). What was used
+ * was too much; three quarters of it are allowed now, never less than a fiftieth of the limit. */
 void sched_budget_narrow(struct sched_budget *budget, int64_t now);
 /* A success: a tenth of the limit more, once per window. */
 void sched_budget_widen(struct sched_budget *budget, int64_t now);

@@ -1,12 +1,15 @@
-/* Recordings and spreadsheets for scripts, read a few hundred records at a time. */
+/* Recordings and spreadsheets for scripts, read a few hundred records at a time, so that a file of any size takes no
+ * more of a script's memory than one lot. Reading blocks, so it is bounded twice: only regular files are opened, since
+ * a pipe would wait for its writer, and a lot ends after so many records or bytes.
+ *
+ * A line of a recording that is not an event is skipped and told. A wrong row ends the reading: after one quotation
+ * mark too many, all that follows would be read wrongly. */
 #include "base/str.h"
+#include "luafile/luafile.h"
 #include "script/internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum {
   RECORDS_AT_ONCE = 256,
@@ -26,44 +29,9 @@ struct script_file {
   size_t fields[FIELDS_MAX], field_count;
 };
 
-static FILE *open_regular(const char *path, struct err *err)
-{
-  /* Opening a pipe would wait for its other end. */
-  int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-  struct stat about;
-  bool regular = fd >= 0 && fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
-  FILE *file = regular ? fdopen(fd, "r") : NULL;
-  if (file != NULL)
-    return file;
-  const char *cause = fd >= 0 && !regular ? "it is no regular file" : strerror(errno);
-  err_set(err, ERR_CONFIG, "%s: cannot be read: %s; check the path and its permissions", path, cause);
-  if (fd >= 0)
-    close(fd);
-  return NULL;
-}
-
-bool script_read_source(const char *path, struct buf *source, struct err *err)
-{
-  FILE *file = open_regular(path, err);
-  if (file == NULL)
-    return false;
-  char block[4096];
-  size_t got;
-  while ((got = fread(block, 1, sizeof block, file)) > 0)
-    if (!buf_add(source, block, got))
-      break;
-  int cause = ferror(file) != 0 ? errno : 0;
-  fclose(file);
-  if (cause != 0)
-    return err_set(err, ERR_CONFIG, "%s: cannot be read: %s; check the disk", path, strerror(cause));
-  if (source->overflow)
-    return err_set(err, ERR_CONFIG, "%s: larger than %d KiB; this is no script", path, SCRIPT_SOURCE_MAX / 1024);
-  return true;
-}
-
 struct script_file *script_file_open(const char *path, const char *kind, struct err *err)
 {
-  FILE *stream = open_regular(path, err);
+  FILE *stream = luafile_open_regular(path, err);
   if (stream == NULL)
     return NULL;
   struct script_file *file = must_alloc(sizeof *file);
@@ -89,6 +57,7 @@ void script_file_close(struct script_file *file)
 
 /* ---- Recordings */
 
+/* What is too long is dropped, but read to its end: the next line is to begin where it does. */
 static bool next_line(struct script_file *file)
 {
   int c = getc(file->file);
@@ -117,7 +86,9 @@ static bool read_event(
 
 /* ---- Spreadsheets: RFC 4180, and what Excel makes of it */
 
-/* What divides the fields shows in the head line: the spreadsheet's language decides. */
+/* What divides the fields shows in the head line: the spreadsheet's language decides. Where a comma is the decimal
+ * point, Excel writes semicolons into what it calls "comma separated". At a tie it is the semicolon, for a name may
+ * well hold a comma. */
 static char divider_of(FILE *file)
 {
   long commas = 0, semicolons = 0, tabs = 0;
@@ -137,6 +108,7 @@ static char divider_of(FILE *file)
   return tabs > commas && tabs > semicolons ? '\t' : semicolons > 0 && semicolons >= commas ? ';' : ',';
 }
 
+/* Excel begins its "CSV UTF-8" with a byte order mark, which would become a part of the first name. */
 static void skip_mark(FILE *file)
 {
   char mark[3];
@@ -149,11 +121,13 @@ static void end_field(struct script_file *file, size_t *start)
   buf_add(&file->text, "", 1);
   if (file->field_count < FIELDS_MAX)
     file->fields[file->field_count] = *start;
+  /* Counted beyond what has room, so that check_row() can refuse the row. */
   file->field_count++;
   *start = file->text.length;
 }
 
-/* The fields of the next row; false at the end of the file. A quoted field may go over several lines. */
+/* The fields of the next row; false at the end of the file. A quoted field may go over several lines, and holds a
+ * quotation mark as two. Carriage returns count only inside quotes: the others are half of a line's end. */
 static bool next_row(struct script_file *file, int *ret_line)
 {
   size_t start = 0;
@@ -266,6 +240,7 @@ bool script_file_next(
     struct value *value = NULL;
     if (file->rows && !check_row(file, line, err))
       return false;
+    /* Spreadsheets end in rows of dividers alone. A text that was too long may look as empty, and is told below. */
     if (is_blank(file) && !file->text.overflow)
       continue;
     if (file->rows)

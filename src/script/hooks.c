@@ -1,4 +1,9 @@
-/* Hooks of policy scripts: what was registered, what has happened, and what is due by the clock. */
+/* Hooks of policy scripts: what was registered, what has happened, and what is due by the clock. What happens waits in
+ * a queue of bounded length and is told to every hook of its kind, one call per question of script.c; `told` says how
+ * far it has come. When the queue is full the new is dropped and counted, because a script must not be able to hold up
+ * the engine that tells it.
+ *
+ * Hooks stay where they are in their array: a call that is under way points to its hook, and clears `running` in it. */
 #include "base/clock.h"
 #include "base/zone.h"
 #include "script/internal.h"
@@ -134,7 +139,8 @@ static void move_on(struct hook *hook, int64_t now)
     hook->next_ms = now + hook->every_ms;
 }
 
-/* A hook that still runs loses its call: piling them up would make a slow one slower. */
+/* A hook that still runs loses its call: piling them up would make a slow one slower. These come before the queue,
+ * which may never be empty; each has a second at least between two calls, so the queue has its turns too. */
 static bool next_by_the_clock(struct hooks *hooks, int64_t now, struct hook_call *ret_call)
 {
   for (size_t i = 0; i < hooks->count; i++) {
@@ -174,6 +180,7 @@ bool hooks_next(struct hooks *hooks, int64_t now, struct hook_call *ret_call)
       *ret_call = (struct hook_call){hook, occurrence->first, occurrence->second};
       occurrence->told++;
     }
+    /* Told to all, or for none at all: it leaves the queue. */
     if (hook_for(hooks, occurrence) == NULL) {
       occurrence_free(hooks->last);
       hooks->last = take_first(hooks); /* its values are borrowed until the next question */

@@ -1,5 +1,5 @@
-/* What the files of this room share: script.c (coroutines and their turns), request.c (what a primitive asks for),
- * hooks.c (what the daemon calls, and when), files.c (recordings and spreadsheets). */
+/* What the files of this room share: script.c (turns), tasks.c (coroutines; in tasks.h), request.c (what a primitive
+ * asks for), hooks.c (what the daemon calls, and when), files.c (recordings and spreadsheets). */
 #ifndef SCRIPT_INTERNAL_H
 #define SCRIPT_INTERNAL_H
 
@@ -13,9 +13,6 @@
 /* ---- files.c */
 
 struct script_file; /* one that a script reads */
-
-/* The whole script file into `source`. ERR_CONFIG, ready to print. */
-bool script_read_source(const char *path, struct buf *source, struct err *err) MUST_CHECK;
 
 /* kind "events": one JSON object a line; "rows": a table with a head line, fields divided by comma, semicolon or tab.
  * Regular files only, so that reading does not wait for anybody. */

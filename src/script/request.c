@@ -1,4 +1,8 @@
-/* What a primitive asks for, checked, and the answers as Lua takes them. */
+/* What a primitive asks for, checked, and the answers as Lua takes them. The request's shape is that of lua/script.lua,
+ * but its texts and numbers are the author's, and whatever Lua can hold may be in them.
+ *
+ * There are two ways to fail, and they must not be mixed. {wrong=...} is a mistake in the script and is raised at the
+ * author's line; {err=...} is what the world has answered, and comes back behind nil for the script to branch on. */
 #include "base/clock.h"
 #include "base/str.h"
 #include "script/internal.h"
@@ -28,6 +32,7 @@ static bool read_name(const struct value *request, struct script_operation *oper
   char text[2 * SCRIPT_UPN_SIZE];
   str_cut(text, sizeof text, value_text(name, ""));
   str_trim(text);
+  /* Trimmed with room to spare, so that spaces around a name do not make it too long; the length counts below. */
   bool may_be_empty = operation->kind == SCRIPT_AUTH;
   if (value_is(name, VALUE_STRING) && str_is_utf8(name->u.string.bytes, name->u.string.length) &&
       (may_be_empty || *text != '\0') && str_copy(operation->name, sizeof operation->name, text))
@@ -59,12 +64,14 @@ bool script_read_operation(const struct value *request, struct script_operation 
   if (hold != NULL && !value_is(hold, VALUE_NIL) && !script_read_duration(hold, "hold", &operation.hold_ms, why))
     return false;
   const char *presence = value_get_text(request, "presence", "");
+  /* As a person would type it, pairs of Graph's words included; teams.busy is a plain text in scripts. */
   if (operation.kind == SCRIPT_PUBLISH && !presence_parse_words(presence, &operation.presence))
     return err_set(
         why, ERR_INPUT, "\"%.40s\" is no presence; write teams.busy, or a pair like \"Busy InACall\"", presence);
   const char *reason = value_get_text(request, "why", "");
   if (!str_is_utf8(reason, strlen(reason)))
     return err_set(why, ERR_INPUT, "the text of why is no UTF-8; save the script as UTF-8");
+  /* Cut, not refused: it is for people, and no reason to leave an agent's presence as it is. */
   str_cut(operation.why, sizeof operation.why, reason);
   *ret_operation = operation;
   return true;
@@ -99,6 +106,7 @@ struct value *script_answer_wrong(struct values *values, const char *text)
 struct value *script_presence_names(struct values *values)
 {
   struct value *names = value_list(values);
+  /* From src/model's table, as for rules: what is not in it cannot be published. */
   for (int i = PRESENCE_NONE + 1; i < PRESENCE_COUNT; i++) {
     enum presence presence = (enum presence)i, same;
     const char *name = presence_str(presence);
@@ -109,4 +117,9 @@ struct value *script_presence_names(struct values *values)
       value_add(values, names, value_string(values, teams));
   }
   return names;
+}
+
+bool script_overrides(enum script_operation_kind kind)
+{
+  return kind == SCRIPT_PUBLISH || kind == SCRIPT_CLEAR || kind == SCRIPT_RELEASE;
 }

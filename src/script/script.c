@@ -1,9 +1,13 @@
-/* Coroutines and their turns: who can go on, who waits for what, and what becomes of a failure. */
+/* A script's turns: what tasks ask for, and which of them go on. A task is ready,
+ * asleep, or waits for its request or for the elements of its graph.each. The author's code runs in step() alone; a
+ * callback of the port only makes a task ready. A turn serves those that stand before `turn_end`, so that it ends
+ * whatever they start. */
 #include "script/script.h"
 #include "adapters/vm.h"
 #include "base/clock.h"
 #include "base/str.h"
-#include "script/internal.h"
+#include "luafile/luafile.h"
+#include "script/tasks.h"
 
 #include <math.h>
 #include <string.h>
@@ -11,222 +15,7 @@
 extern const unsigned char embedded_script_lua[];
 extern const size_t embedded_script_lua_length;
 
-/* The trusted module's name; tracebacks show its lines as "presenced.lua". */
-static const char module[] = "presenced";
-
-enum { TRACEBACK_MAX = 8 * 1024, CALLS_AT_ONCE = 64 };
-
-/* One coroutine: the script itself, a call of a hook, or an element of a graph.each. */
-struct task {
-  struct list_node link;  /* in script->tasks */
-  struct list_node ready; /* in script->ready, while it can go on */
-  struct heap_node due;   /* in script->sleepers, while it sleeps */
-  struct script *script;
-  struct task *parent; /* whose graph.each it belongs to; NULL: the script itself, or a call of a hook */
-  struct hook *hook;   /* whose call it is, or NULL */
-  struct vm_thread *thread;
-  struct values arena; /* of the answer */
-  struct value *answer;
-  void *request; /* under way at the port */
-  bool over;
-  struct {
-    double id; /* Lua's number of the call */
-    size_t count, next, running, concurrency;
-    bool under_way;
-  } each;
-};
-
-struct script {
-  struct vm *vm;
-  struct vm_budget budget;
-  struct graph_port port;
-  struct list_node tasks, ready;
-  struct list_node turn_end;           /* in ready, during a turn: who stands before it goes on in this one */
-  size_t task_count, tasks_max, calls; /* calls: tasks that are calls of hooks */
-  struct heap sleepers;
-  struct hooks hooks;
-  struct script_file *files[SCRIPT_FILES_MAX];
-  enum script_state state;
-  struct err err;
-  struct buf traceback;
-  struct buf below;    /* the traceback of an element whose error went up into its graph.each ... */
-  struct err below_of; /* ... and that error */
-};
-
-/* ---- tasks */
-
-static struct task *task_new(
-    struct script *script, struct task *parent, const char *function, const struct value *const *arguments,
-    size_t count, struct err *err)
-{
-  struct vm_thread *thread = vm_thread_new(script->vm, module, function, arguments, count, err);
-  if (thread == NULL)
-    return NULL;
-  struct task *task = must_alloc(sizeof *task);
-  task->script = script;
-  task->parent = parent;
-  task->thread = thread;
-  list_add_tail(&script->tasks, &task->link);
-  list_add_tail(&script->ready, &task->ready);
-  script->task_count++;
-  return task;
-}
-
-static void task_free(struct task *task)
-{
-  struct script *script = task->script;
-  if (task->request != NULL)
-    script->port.cancel(script->port.context, task->request);
-  heap_remove(&script->sleepers, &task->due);
-  list_remove(&task->ready);
-  list_remove(&task->link);
-  values_release(&task->arena);
-  vm_thread_free(task->thread);
-  script->task_count--;
-  free(task);
-}
-
-static bool descends_from(const struct task *task, const struct task *ancestor)
-{
-  for (const struct task *parent = task->parent; parent != NULL; parent = parent->parent)
-    if (parent == ancestor)
-      return true;
-  return false;
-}
-
-/* All that its graph.each has started, but `spared`, which is running. */
-static void free_descendants(struct task *task, const struct task *spared)
-{
-  struct list_node *tasks = &task->script->tasks;
-  for (struct list_node *node = tasks->next, *next; node != tasks; node = next) {
-    next = node->next;
-    struct task *other = LIST_ENTRY(node, struct task, link);
-    if (other != spared && descends_from(other, task))
-      task_free(other);
-  }
-}
-
-/* It goes on with that answer, made in its arena, in the next turn. */
-static void answer(struct task *task, struct value *value)
-{
-  task->answer = value;
-  list_add_tail(&task->script->ready, &task->ready);
-}
-
-/* The same, in this turn: it need not wait for anybody. */
-static void answer_at_once(struct task *task)
-{
-  task->answer = value_map(&task->arena);
-  list_add_tail(&task->script->turn_end, &task->ready);
-}
-
-static void answer_wrong(struct task *task, const char *text)
-{
-  answer(task, script_answer_wrong(&task->arena, text));
-}
-
-/* ---- failure */
-
-static void add_trace(struct script *script, struct buf *to)
-{
-  if (*vm_traceback(script->vm) != '\0')
-    buf_addf(to, "%s\n", vm_traceback(script->vm));
-}
-
-static void fail(struct task *task, const struct err *err)
-{
-  struct script *script = task->script;
-  script->state = SCRIPT_FAILED;
-  script->err = *err;
-  if (strcmp(err->text, script->below_of.text) == 0)
-    buf_add(&script->traceback, buf_text(&script->below), script->below.length);
-  add_trace(script, &script->traceback);
-  for (struct task *parent = task->parent; parent != NULL; parent = parent->parent) {
-    vm_thread_trace(parent->thread);
-    add_trace(script, &script->traceback);
-  }
-}
-
-static void raise_in(struct task *task, const struct err *err)
-{
-  task->each.under_way = false;
-  struct value *raised = value_map(&task->arena);
-  value_set(&task->arena, raised, "raised", value_string(&task->arena, err->text));
-  answer(task, raised);
-}
-
-/* An error in an element is an error of its graph.each, which ends the other elements. A limit is not to be caught. */
-static void on_failure(struct task *task, const struct err *err)
-{
-  struct script *script = task->script;
-  task->over = true;
-  if (task->parent == NULL || err->kind == ERR_LIMIT || err->kind == ERR_BUG) {
-    fail(task, err);
-    return;
-  }
-  if (strcmp(err->text, script->below_of.text) != 0)
-    buf_clear(&script->below);
-  add_trace(script, &script->below);
-  script->below_of = *err;
-  free_descendants(task->parent, task);
-  raise_in(task->parent, err);
-}
-
-/* ---- graph.each */
-
-static bool start_elements(struct task *task, struct err *err)
-{
-  struct script *script = task->script;
-  while (task->each.next < task->each.count && task->each.running < task->each.concurrency &&
-         script->task_count < script->tasks_max) {
-    struct values values = {0};
-    const struct value *arguments[] = {
-        value_number(&values, task->each.id), value_number(&values, (double)task->each.next + 1)};
-    struct task *element = task_new(script, task, "item", arguments, COUNT_OF(arguments), err);
-    values_release(&values);
-    if (element == NULL)
-      return false;
-    task->each.next++;
-    task->each.running++;
-  }
-  if (task->each.running > 0)
-    return true;
-  if (task->each.next < task->each.count)
-    return err_set(err, ERR_LIMIT, "more than %zu coroutines at once; use less concurrency", script->tasks_max);
-  task->each.under_way = false;
-  answer(task, value_map(&task->arena));
-  return true;
-}
-
-static void go_on_with_each(struct task *task)
-{
-  struct err err = ERR_INIT;
-  if (start_elements(task, &err))
-    return;
-  vm_thread_trace(task->thread);
-  fail(task, &err);
-}
-
-static void begin_each(struct task *task, const struct value *request)
-{
-  double concurrency = SCRIPT_CONCURRENCY;
-  const struct value *said = value_get(request, "concurrency");
-  if (said != NULL && !value_is(said, VALUE_NIL))
-    concurrency = value_is(said, VALUE_NUMBER) ? said->u.number : 0;
-  if (concurrency != floor(concurrency) || concurrency < 1 || concurrency > SCRIPT_CONCURRENCY_MAX) {
-    char text[96];
-    snprintf(text, sizeof text, "the concurrency of graph.each is a whole number from 1 to %d", SCRIPT_CONCURRENCY_MAX);
-    answer_wrong(task, text);
-    return;
-  }
-  task->each.id = value_get_number(request, "id", 0);
-  double count = value_get_number(request, "count", 0); /* a __len of the author's may say anything */
-  task->each.count = count > 0 ? (size_t)count : 0;
-  task->each.concurrency = (size_t)concurrency;
-  task->each.next = task->each.running = 0;
-  task->each.under_way = true;
-  go_on_with_each(task);
-}
+enum { CALLS_AT_ONCE = 64 };
 
 /* ---- requests */
 
@@ -234,7 +23,7 @@ static void on_answer(void *context, const struct script_answer *given)
 {
   struct task *task = context;
   task->request = NULL;
-  answer(
+  task_answer(
       task, given->value != NULL ? script_answer_value(&task->arena, given->value)
                                  : script_answer_failure(&task->arena, given));
 }
@@ -247,7 +36,7 @@ static void submit(struct task *task, const struct value *request)
   if (script_read_operation(request, &operation, &why))
     task->request = port->submit(port->context, &operation, &task->arena, on_answer, task);
   else
-    answer_wrong(task, why.text);
+    task_answer_wrong(task, why.text);
 }
 
 static void begin_sleep(struct task *task, const struct value *request)
@@ -257,7 +46,7 @@ static void begin_sleep(struct task *task, const struct value *request)
   if (seconds < 0 || seconds > SCRIPT_SLEEP_MAX_S) {
     char text[96];
     snprintf(text, sizeof text, "sleep takes from 0 to %d seconds", SCRIPT_SLEEP_MAX_S);
-    answer_wrong(task, text);
+    task_answer_wrong(task, text);
     return;
   }
   heap_put(&script->sleepers, &task->due, script->port.now(script->port.context) + (int64_t)ceil(seconds * 1000));
@@ -267,7 +56,7 @@ static void answer_error(struct task *task, const char *code, const struct err *
 {
   struct script_answer failed = {.message = *err, .retry_after_ms = -1};
   str_cut(failed.code, sizeof failed.code, code);
-  answer(task, script_answer_failure(&task->arena, &failed));
+  task_answer(task, script_answer_failure(&task->arena, &failed));
 }
 
 static void open_file(struct task *task, const struct value *request)
@@ -287,7 +76,7 @@ static void open_file(struct task *task, const struct value *request)
   if (script->files[place] == NULL)
     answer_error(task, "no_such_file", &err);
   else
-    answer(task, script_answer_value(&task->arena, value_number(&task->arena, (double)place + 1)));
+    task_answer(task, script_answer_value(&task->arena, value_number(&task->arena, (double)place + 1)));
 }
 
 static void read_file(struct task *task, const struct value *request)
@@ -299,7 +88,7 @@ static void read_file(struct task *task, const struct value *request)
   must(number >= 1 && number <= SCRIPT_FILES_MAX); /* only iterators of ours ask */
   if (script->files[(size_t)number - 1] == NULL) {
     /* Two coroutines may share an iterator: the other one has met the end. */
-    answer(task, script_answer_value(&task->arena, value_list(&task->arena)));
+    task_answer(task, script_answer_value(&task->arena, value_list(&task->arena)));
     return;
   }
   struct script_file **file = &script->files[(size_t)number - 1];
@@ -309,7 +98,7 @@ static void read_file(struct task *task, const struct value *request)
     *file = NULL;
   }
   if (ok)
-    answer(task, script_answer_value(&task->arena, records));
+    task_answer(task, script_answer_value(&task->arena, records));
   else
     answer_error(task, "bad_file", &err);
 }
@@ -319,9 +108,9 @@ static void add_hook(struct task *task, const struct value *request)
   struct script *script = task->script;
   struct err why = ERR_INIT;
   if (hooks_add(&script->hooks, request, script->port.now(script->port.context), &why))
-    answer_at_once(task);
+    task_answer_at_once(task);
   else
-    answer_wrong(task, why.text);
+    task_answer_wrong(task, why.text);
 }
 
 static void tell(struct script *script, const struct value *said)
@@ -345,11 +134,11 @@ static void on_request(struct task *task, const struct value *request)
     const char *op;
     void (*begin)(struct task *task, const struct value *request);
   } own[] = {
-      {"sleep", begin_sleep}, {"each", begin_each}, {"open", open_file}, {"next", read_file}, {"hook", add_hook}};
+      {"sleep", begin_sleep}, {"each", task_begin_each}, {"open", open_file}, {"next", read_file}, {"hook", add_hook}};
   const char *op = value_get_text(request, "op", "");
   tell(task->script, value_get(request, "said"));
   if (strcmp(op, "say") == 0) {
-    answer_at_once(task);
+    task_answer_at_once(task);
     return;
   }
   for (size_t i = 0; i < COUNT_OF(own); i++)
@@ -369,7 +158,7 @@ static void on_end(struct task *task, const struct value *result)
   tell(script, value_get(result, "said"));
   if (task->parent != NULL) {
     task->parent->each.running--;
-    go_on_with_each(task->parent);
+    task_go_on_with_each(task->parent);
     return;
   }
   if (task->hook != NULL) {
@@ -389,7 +178,7 @@ static void step(struct task *task)
   struct value *request = NULL;
   struct err err = ERR_INIT;
   enum vm_ran ran = vm_resume(task->thread, task->answer, &script->budget, ERR_RULE, &values, &request, &err);
-  values_release(&task->arena);
+  values_release(&task->arena); /* Lua has the answer; the next is made here */
   task->answer = NULL;
   switch (ran) {
   case VM_YIELDED:
@@ -399,7 +188,7 @@ static void step(struct task *task)
     on_end(task, request);
     break;
   case VM_FAILED:
-    on_failure(task, &err);
+    task_failed(task, &err);
     break;
   }
   values_release(&values);
@@ -407,20 +196,20 @@ static void step(struct task *task)
     task_free(task);
 }
 
-/* What was printed before the failure. */
+/* What was printed before the failure, and had no request to go with: there it helps most. */
 static void tell_rest(struct script *script)
 {
   struct values values = {0};
   struct value *said = NULL;
   struct err err = ERR_INIT;
-  if (vm_call(script->vm, module, "drain", NULL, 0, NULL, ERR_BUG, &values, &said, &err))
+  if (vm_call(script->vm, script_module, "drain", NULL, 0, NULL, ERR_BUG, &values, &said, &err))
     tell(script, said);
   values_release(&values);
 }
 
 static bool may_call(const struct script *script)
 {
-  return script->calls < (script->tasks_max + 1) / 2;
+  return script->calls < (script->tasks_max + 1) / 2; /* the other half is for their graph.each */
 }
 
 /* A coroutine for each hook that is due. */
@@ -447,7 +236,7 @@ static void wake_again(struct script *script, int64_t now)
 {
   const struct heap_node *first = heap_first(&script->sleepers);
   int64_t next = first == NULL ? CLOCK_NEVER : first->at_ms;
-  int64_t due = may_call(script) ? hooks_due(&script->hooks) : CLOCK_NEVER;
+  int64_t due = may_call(script) ? hooks_due(&script->hooks) : CLOCK_NEVER; /* a call ends in a turn, which asks anew */
   if (due < next)
     next = due;
   if (!list_empty(&script->ready) || next < now)
@@ -465,7 +254,7 @@ void script_turn(struct script *script)
   while ((first = heap_first(&script->sleepers)) != NULL && first->at_ms <= now) {
     struct task *task = LIST_ENTRY(first, struct task, due);
     heap_remove(&script->sleepers, first);
-    answer(task, value_map(&task->arena));
+    task_answer(task, value_map(&task->arena));
   }
   start_calls(script, now);
   /* Those that become ready meanwhile wait for the next turn: the loop has others to serve. */
@@ -543,15 +332,16 @@ static bool compile(
   struct value *list = value_list(&values), *nothing;
   bool ok = false;
   buf_init(&source, SCRIPT_SOURCE_MAX);
-  if (!script_read_source(path, &source, err))
+  if (!luafile_read(path, &source, "this is no script", err))
     goto out;
   for (size_t i = 0; i < count; i++)
     value_add(&values, list, value_string(&values, arguments[i]));
   const struct value *given[] = {
       value_bytes(&values, buf_text(&source), source.length), value_string(&values, path), list,
       script_presence_names(&values), value_bool(&values, script->hooks.queue_max > 0)};
-  ok = vm_load(script->vm, module, embedded_script_lua, embedded_script_lua_length, err) &&
-       vm_call(script->vm, module, "open", given, COUNT_OF(given), &script->budget, ERR_RULE, &values, &nothing, err) &&
+  ok = vm_call(
+           script->vm, script_module, "open", given, COUNT_OF(given), &script->budget, ERR_RULE, &values, &nothing,
+           err) &&
        task_new(script, NULL, "main", NULL, 0, err) != NULL;
 out:
   buf_release(&source);
@@ -573,7 +363,10 @@ struct script *script_open(
   hooks_init(&script->hooks, limits->queue);
   buf_init(&script->traceback, TRACEBACK_MAX);
   buf_init(&script->below, TRACEBACK_MAX / 2);
-  script->vm = vm_new(err);
+  const struct luafile_module trusted = {script_module, embedded_script_lua, embedded_script_lua_length};
+  script->vm = luafile_vm(&trusted, 1, err);
+  if (script->vm != NULL)
+    vm_set_pause(script->vm, VM_PAUSE_DEFAULT);
   if (script->vm != NULL && compile(script, path, arguments, count, err))
     return script;
   script_free(script);

@@ -1,5 +1,6 @@
-/* Scripts (interface 5): Lua that does things. A script runs in a coroutine in a VM of its own; a primitive yields a
- * request, and the script goes on when the answer is there. Nothing here waits: script_turn() runs what can run.
+/* Scripts (examples/README.md, "Scripts"): Lua that does things. A script runs in a coroutine in a VM of its own; a
+ * primitive yields a request, and the script goes on when the answer is there. Nothing here waits: script_turn() runs
+ * what can run.
  *
  * A *policy script* is one that the daemon keeps: its hooks (on.decision, on.outcome, every, at) are called, each call
  * in a coroutine of its own, for as long as it runs. It ends when it fails, or returns without a hook.
@@ -78,6 +79,9 @@ struct graph_port {
       void *context, const char *bytes, size_t length, struct values *values, struct value **ret_event,
       struct err *err);
 };
+
+/* Does the operation publish? In a daemon it becomes an override in the engine; the others ask Graph. */
+bool script_overrides(enum script_operation_kind kind);
 
 struct script_limits {
   int64_t cpu_ms;

@@ -1,3 +1,9 @@
+/* Key files, and client secrets sealed under the key in them. The key stands in a file of its own, so that config.xml,
+ * which is copied, mailed and kept under version control, gives nothing away alone. Tenant and client id are bound to
+ * the sealed text as associated data of AES-256-GCM: moved to another account it does not open.
+ *
+ * Key and secret live in struct wiped and in buffers that wipe themselves. No message here shows any part of either,
+ * not even of a text that was refused for not being a secret: it may be one with a slip in it. */
 #include "secret/secret.h"
 #include "adapters/crypto.h"
 #include "base/must.h"
@@ -34,6 +40,7 @@ static bool write_all(int fd, const char *bytes, size_t length)
 
 bool secret_keygen(const char *path, struct err *err)
 {
+  /* O_EXCL, not a look beforehand: between a look and the opening another run could have made its key. */
   int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0 && errno == EEXIST)
     return err_set(
@@ -52,7 +59,8 @@ bool secret_keygen(const char *path, struct err *err)
   crypto_base64url(key.bytes, key.length, &line);
   buf_add_str(&line, "\n");
   must(!line.overflow);
-  /* The umask may have taken even the owner's bits away. */
+  /* The umask may have taken even the owner's bits away. And the key is on the disk before it is used: whatever is
+   * sealed with a key that a power cut takes is lost. */
   bool ok = fchmod(fd, 0600) == 0 && write_all(fd, line.bytes, line.length) && fsync(fd) == 0;
   int why = errno;
   if (close(fd) != 0 && ok) {
@@ -63,6 +71,7 @@ bool secret_keygen(const char *path, struct err *err)
   wiped_release(&key);
   if (ok)
     return true;
+  /* A part of a key would stand in the way of the next try, which never overwrites. */
   unlink(path);
   return err_set(err, ERR_CONFIG, "%s: cannot be written: %s; check disk and permissions", path, strerror(why));
 }
@@ -77,6 +86,7 @@ static bool is_credential(const char *path)
 
 static bool check_key_file(int fd, const char *path, struct err *err)
 {
+  /* Of the opened file, not of the path: what is checked is what is read. */
   struct stat info;
   if (fstat(fd, &info) != 0)
     return err_set(err, ERR_CONFIG, "%s: cannot be read: %s; check the path", path, strerror(errno));
@@ -138,10 +148,13 @@ bool secret_load_key(const char *command_line, const char *configured, struct wi
       {"$CREDENTIALS_DIRECTORY", credential, true},
       {"the default place", "/etc/presenced/presenced.key", true},
   };
+  /* The first that is named decides, readable or not. To go on to the next would try another key than the one that was
+   * meant, and end in "does not open", far from the cause. */
   for (size_t i = 0; i < COUNT_OF(places); i++) {
     const char *path = places[i].path;
     if (path == NULL || *path == '\0')
       continue;
+    /* O_NONBLOCK: opening a pipe would wait for its other end, before check_key_file() can refuse it. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd >= 0) {
       bool ok = read_key(fd, path, ret_key, err);
@@ -171,6 +184,8 @@ static void bind_to(const char *tenant_id, const char *client_id, struct buf *re
   str_lower(ret_bound->bytes);
 }
 
+/* Refused rather than mended: a wrong secret is sealed without a murmur, and only Entra's refusal, much later, would
+ * tell. The GUID is the likeliest slip, since the portal shows the secret's ID beside its Value. */
 static bool check_secret(const struct wiped *secret, struct err *err)
 {
   const char *text = wiped_text(secret);
@@ -227,6 +242,7 @@ bool secret_open(
   struct buf bound;
   bind_to(tenant_id, client_id, &bound);
   bool ok = crypto_open(key, bound.bytes, bound.length, sealed.bytes, sealed.length, ret_secret, err);
+  /* GCM says that the tag does not fit, never why; so all three causes are named. */
   if (!ok && err->kind == ERR_AUTH)
     err_set(
         err, ERR_CONFIG,

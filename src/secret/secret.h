@@ -1,5 +1,5 @@
-/* Sealing and opening client secrets (interface 2): "pp1:" + base64url of AES-256-GCM, bound to tenant id and client
- * id.
+/* Sealing and opening client secrets (README.md, "3. Seal the secret"): "pp1:" + base64url of AES-256-GCM, bound to
+ * tenant id and client id.
  *
  * Errors are ERR_CONFIG and never show any part of a secret or key. */
 #ifndef SECRET_SECRET_H

@@ -1,146 +1,43 @@
-/* A change of the accounts: whoever loses his app registration is cleared under the old one first, then moves. */
+/* Agents between configurations.
+ *
+ * The danger is a presence that nobody can take back: once the old credentials are gone, what was set with them stays
+ * until it ends by itself. So a change has two steps. First, agents that would lose their app registration are to show
+ * nothing, and the ordinary schedule clears them under the old one. Then, when all is cleared or time is up, they move
+ * to the account that serves them now, keeping what their contact centres said, and forgetting what Graph had of them.
+ * While they move, the store knows the accounts of both configurations (`joint`), because the index of an account
+ * means another one before and after. */
+#include "service/accounts.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "service/internal.h"
+#include "service/destination.h"
+#include "service/difference.h"
+#include "service/engine.h"
+#include "service/flight.h"
+#include "service/identity.h"
+#include "service/names.h"
+#include "service/standing.h"
+#include "service/succession.h"
 
 #include <string.h>
-
-/* ---- registrations */
-
-/* Between the moment that is written down with a request and the one at which it goes out lies the commit. */
-#define COMMIT_MS CLOCK_SECOND
-
-static int64_t earlier(int64_t a, int64_t b)
-{
-  return a < b ? a : b;
-}
-
-/* What an earlier run left: a gate, and requests that Graph may still count. Those that had their answer had arrived
- * before; the others may have arrived as late as they would have been given up, or now. */
-static void remember(struct service *service, struct app *app, int64_t timeout_ms)
-{
-  int64_t now = service_now(service), at_ms = 0;
-  size_t under_way = 0;
-  app->gate_until_ms = store_gate(service->setup.store, app->key);
-  size_t used = store_budget(service->setup.store, app->key, &under_way, &at_ms);
-  sched_budget_assume(&app->presence, used - under_way, earlier(at_ms, now));
-  sched_budget_assume(&app->presence, under_way, earlier(at_ms + BUDGET_AHEAD_MS + COMMIT_MS + timeout_ms, now));
-}
-
-/* Takes it out of `apps`, or NULL. */
-static struct app *take_app(struct app **apps, size_t count, const struct config_account *account)
-{
-  char key[APP_KEY_SIZE];
-  app_key(account, key);
-  for (size_t i = 0; i < count; i++)
-    if (apps[i] != NULL && strcmp(apps[i]->key, key) == 0) {
-      struct app *found = apps[i];
-      apps[i] = NULL;
-      return found;
-    }
-  return NULL;
-}
-
-void accounts_set_apps(struct service *service, const struct service_setup *setup, const struct config *before)
-{
-  const struct config *config = setup->config;
-  struct app **old = service->apps;
-  size_t old_count = service->app_count;
-  service->apps = must_alloc(config->account_count * sizeof(struct app *));
-  service->app_count = 0;
-  free(service->app_of_account);
-  service->app_of_account = must_alloc(config->account_count * sizeof *service->app_of_account);
-  for (size_t i = 0; i < config->account_count; i++) {
-    const struct config_account *account = &config->accounts[i];
-    size_t first = 0;
-    while (!config_same_registration(&config->accounts[first], account))
-      first++;
-    if (first < i) {
-      service->app_of_account[i] = service->app_of_account[first];
-      continue;
-    }
-    struct app *app = take_app(old, old_count, account);
-    if (app != NULL) {
-      app_configure(app, before, config, account, &setup->secrets[i]);
-    } else {
-      app = must_alloc(sizeof *app);
-      app_init(app, service, config, account, &setup->secrets[i]);
-      if (setup->store != NULL)
-        remember(service, app, config->request_timeout_ms);
-    }
-    service->app_of_account[i] = service->app_count;
-    service->apps[service->app_count++] = app;
-  }
-  for (size_t i = 0; i < old_count; i++) {
-    if (old[i] != NULL)
-      app_retire(old[i]);
-    free(old[i]);
-  }
-  free(old);
-}
-
-/* ---- who goes where */
-
-/* By the very Id, as the state file knows it; AGENT_NO_ACCOUNT. */
-static int index_of(const struct config *config, const char *id)
-{
-  for (size_t i = 0; i < config->account_count; i++)
-    if (strcmp(config->accounts[i].id, id) == 0)
-      return (int)i;
-  return AGENT_NO_ACCOUNT;
-}
-
-/* The account of `next` that serves a name which `account` of `now` serves. */
-static int destination(const struct config *now, const struct config *next, int account, const char *name)
-{
-  const struct config_account *served = config_account_for(now, name), *found = NULL;
-  if (account == AGENT_NO_ACCOUNT && served != NULL) /* it was put to an account that there is not */
-    return AGENT_NO_ACCOUNT;
-  if (account != AGENT_NO_ACCOUNT && served != &now->accounts[account]) /* its events name the account */
-    found = config_account_by_id(next, now->accounts[account].id);
-  if (found == NULL)
-    found = config_account_for(next, name);
-  return found == NULL ? AGENT_NO_ACCOUNT : (int)(found - next->accounts);
-}
-
-static int destination_of(const struct config *now, const struct config *next, const struct agent *agent)
-{
-  if (agent->names == NULL && agent->account != AGENT_NO_ACCOUNT) /* somebody's predecessor */
-    return index_of(next, now->accounts[agent->account].id);
-  return destination(now, next, agent->account, agent_label(agent));
-}
-
-static bool keeps_registration(const struct config *now, const struct config *next, int account, int to)
-{
-  return account != AGENT_NO_ACCOUNT && to != AGENT_NO_ACCOUNT &&
-         config_same_registration(&now->accounts[account], &next->accounts[to]);
-}
-
-bool accounts_loses(const struct service *service, const struct agent *agent)
-{
-  const struct config *now = service->setup.config, *next = service->next;
-  return next != NULL && agent->account != AGENT_NO_ACCOUNT &&
-         !keeps_registration(now, next, agent->account, destination_of(now, next, agent));
-}
 
 /* ---- clearing */
 
 void service_hand_over(struct service *service, const struct config *next)
 {
-  service_notice_clock(service);
+  struct store_walk walk;
+  clock_notice(service);
   int64_t now = service_now(service);
-  service->next = next;
-  struct list_node *agents = store_agents(service->setup.store);
-  for (struct list_node *node = agents->next, *after; node != agents; node = after) {
-    after = node->next;
-    struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
-    if (accounts_loses(service, agent) && agent_shows_anything(agent, now) && agent->phase != PHASE_IN_FLIGHT) {
-      pipeline_free_parked(service, agent); /* once more: it is the last chance */
+  service->accounts.next = next;
+  store_walk_begin(service->setup.store, &walk);
+  for (struct agent *agent; (agent = store_walk_next(&walk)) != NULL;) {
+    if (destination_loses(service->setup.config, next, agent) && agent_shows_anything(agent, now) &&
+        agent->phase != PHASE_IN_FLIGHT) {
+      standing_free(service, agent); /* once more: it is the last chance */
       agent_retry_at_once(agent);
     }
-    pipeline_settle(service, agent, now);
-    pipeline_drop_if_empty(service, agent, now);
+    standing_settle(service, agent, now);
+    standing_drop_if_empty(service, agent, now);
   }
 }
 
@@ -148,12 +45,14 @@ size_t service_handing_over(struct service *service)
 {
   int64_t now = service_now(service);
   size_t count = 0;
-  struct list_node *agents = store_agents(service->setup.store);
-  for (struct list_node *node = agents->next; service->next != NULL && node != agents; node = node->next) {
-    const struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
+  struct store_walk walk;
+  if (service->accounts.next == NULL)
+    return 0;
+  store_walk_begin(service->setup.store, &walk);
+  for (const struct agent *agent; (agent = store_walk_next(&walk)) != NULL;) {
     bool waits = agent->loses_account && agent->phase != PHASE_PARKED &&
                  (agent->phase == PHASE_IN_FLIGHT || agent_shows_anything(agent, now));
-    count += waits && !app_is_hopeless(service_app(service, agent), now);
+    count += waits && !registration_is_hopeless(registration_of_agent(service, agent), now);
   }
   return count;
 }
@@ -161,15 +60,12 @@ size_t service_handing_over(struct service *service)
 size_t service_would_clear(struct service *service, const struct config *next)
 {
   int64_t now = service_now(service);
-  const struct config *under_way = service->next;
   size_t count = 0;
-  service->next = next;
-  struct list_node *agents = store_agents(service->setup.store);
-  for (struct list_node *node = agents->next; node != agents; node = node->next) {
-    const struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
-    count += accounts_loses(service, agent) && (agent->phase == PHASE_IN_FLIGHT || agent_shows_anything(agent, now));
-  }
-  service->next = under_way;
+  struct store_walk walk;
+  store_walk_begin(service->setup.store, &walk);
+  for (const struct agent *agent; (agent = store_walk_next(&walk)) != NULL;)
+    count += destination_loses(service->setup.config, next, agent) &&
+             (agent->phase == PHASE_IN_FLIGHT || agent_shows_anything(agent, now));
   return count;
 }
 
@@ -181,55 +77,37 @@ struct departure {
   int64_t left_until_ms;
 };
 
-static void unlink_successor(struct service *service, struct agent *agent)
-{
-  if (agent->successor != NULL)
-    agent->successor->has_predecessor = false;
-  agent->successor = NULL;
-  struct list_node *agents = store_agents(service->setup.store);
-  for (struct list_node *node = agents->next; agent->has_predecessor && node != agents; node = node->next) {
-    struct agent *other = LIST_ENTRY(node, struct agent, all_link);
-    if (other->successor == agent)
-      other->successor = NULL;
-  }
-  agent->has_predecessor = false;
-}
-
 /* The user is another one there, or none, and what is shown here nobody can change any more. */
 static void forget_registration(struct service *service, struct agent *agent)
 {
   flight_disown(service, agent);
   for (struct agent_name *name = agent->names; name != NULL; name = name->next)
     identity_forget(service, name);
-  unlink_successor(service, agent);
+  succession_unlink(service, agent);
   store_agent_set_id(service->setup.store, agent, "");
-  agent->confirmed = (struct confirmed){0};
-  agent->differs_since_ms = agent->read_ms = 0;
-  agent->left_choice = AVAILABILITY_UNKNOWN;
-  agent->reads_failed = 0;
-  agent->resync = false;
+  sched_forget(agent);
+  difference_forget(agent);
+  agent_doubt(agent); /* of what is forgotten nothing is left, but a resync that was asked for is over */
 }
 
 static void remove_agent(struct service *service, struct agent *agent)
 {
   flight_disown(service, agent);
-  unlink_successor(service, agent);
-  change_forget(service, agent);
-  sched_remove(&service->sched, agent);
-  store_agent_remove(service->setup.store, agent);
+  succession_unlink(service, agent);
+  standing_remove(service, agent);
 }
 
 /* Names that mean different accounts from now on part; each new agent stands at the end of the list. */
 static void part_names(struct service *service, const struct config *now, struct agent *agent)
 {
-  int to = destination_of(now, service->next, agent);
+  int to = destination_of_agent(now, service->accounts.next, agent);
   for (struct agent_name *name = agent->names, *after; name != NULL; name = after) {
     after = name->next;
-    if (destination(now, service->next, agent->account, name->text) == to)
+    if (destination_of_name(now, service->accounts.next, agent->account, name->text) == to)
       continue;
-    struct agent *other = pipeline_new_agent(service, agent->account);
+    struct agent *other = names_new_agent(service, agent->account);
     identity_forget(service, name); /* the new agent has no id yet */
-    identity_move_contributions(service, name, agent, other);
+    names_move_contributions(service, name, agent, other);
     store_name_move(service->setup.store, name, other);
   }
 }
@@ -251,7 +129,7 @@ static void give_name(struct service *service, struct agent_name *name, struct a
   struct store *store = service->setup.store;
   struct agent *from = name->agent;
   struct agent_name *known = store_name_find(store, into->account, name->text);
-  identity_move_contributions(service, name, from, known == NULL ? into : known->agent);
+  names_move_contributions(service, name, from, known == NULL ? into : known->agent);
   if (known == NULL) {
     store_name_move(store, name, into);
     return;
@@ -270,7 +148,7 @@ static void unite(struct service *service, struct agent *agent, struct agent *in
   struct store *store = service->setup.store;
   while (agent->names != NULL)
     give_name(service, agent->names, into);
-  identity_move_contributions(service, NULL, agent, into);
+  names_move_contributions(service, NULL, agent, into);
   struct confirmed confirmed = agent->confirmed;
   bool resync = agent->resync;
   char id[AGENT_ID_SIZE];
@@ -279,7 +157,7 @@ static void unite(struct service *service, struct agent *agent, struct agent *in
   if (*id == '\0' || *into->id != '\0')
     return;
   store_agent_set_id(store, into, id);
-  into->confirmed = confirmed;
+  sched_inherit(into, &confirmed);
   if (resync)
     agent_doubt(into);
 }
@@ -288,7 +166,7 @@ static void unite(struct service *service, struct agent *agent, struct agent *in
 static void move(struct service *service, struct agent *agent, int to)
 {
   if (agent->phase == PHASE_PARKED) {
-    agent->park_cause = PARK_NONE;
+    agent_unpark(agent);
     sched_move(&service->sched, agent, PHASE_IDLE, CLOCK_NEVER);
   }
   agent_trouble_over(agent);
@@ -312,35 +190,40 @@ static void note_departure(struct departure *departure, const struct agent *agen
     departure->left_until_ms = agent_shows_until(agent);
 }
 
-/* joint: the index, in both configurations' accounts together, of each account of the next one. */
+/* One agent; it may be gone afterwards. joint: the index, in both configurations' accounts together, of each account of
+ * the next one. */
+static void move_agent(
+    struct service *service, const struct config *now, const int *joint, struct departure *departures,
+    struct agent *agent, int64_t now_ms)
+{
+  const struct config *next = service->accounts.next;
+  part_names(service, now, agent);
+  int to = destination_of_agent(now, next, agent), account = agent->account;
+  bool keeps = destination_keeps(now, next, account, to), loses = account != AGENT_NO_ACCOUNT && !keeps;
+  if (loses) {
+    note_departure(&departures[account], agent, to, now_ms);
+    forget_registration(service, agent);
+    if (agent->names == NULL) {
+      remove_agent(service, agent);
+      return;
+    }
+  }
+  int target = to == AGENT_NO_ACCOUNT ? to : joint[to];
+  if (target != account || loses)
+    move(service, agent, target);
+}
+
 static void move_agents(
     struct service *service, const struct config *now, const int *joint, struct departure *departures, int64_t now_ms)
 {
-  struct list_node *agents = store_agents(service->setup.store);
-  for (struct list_node *node = agents->next, *after; node != agents; node = after) {
-    struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
-    agent->loses_account = false;
+  struct store_walk walk;
+  store_walk_begin(service->setup.store, &walk);
+  for (struct agent *agent; (agent = store_walk_next(&walk)) != NULL;) {
+    standing_keeps_account(agent);
     if (agent->phase == PHASE_READY) /* the queues change */
       sched_move(&service->sched, agent, PHASE_IDLE, CLOCK_NEVER);
-    if (agent->account >= (int)now->account_count) { /* just loaded */
-      after = node->next;
-      continue;
-    }
-    part_names(service, now, agent);
-    after = node->next; /* maybe one of those that parted */
-    int to = destination_of(now, service->next, agent), account = agent->account;
-    bool keeps = keeps_registration(now, service->next, account, to);
-    if (account != AGENT_NO_ACCOUNT && !keeps) {
-      note_departure(&departures[account], agent, to, now_ms);
-      forget_registration(service, agent);
-      if (agent->names == NULL) {
-        remove_agent(service, agent);
-        continue;
-      }
-    }
-    int target = to == AGENT_NO_ACCOUNT ? to : joint[to];
-    if (target != account || (account != AGENT_NO_ACCOUNT && !keeps))
-      move(service, agent, target);
+    if (agent->account < (int)now->account_count) /* the others were just loaded */
+      move_agent(service, now, joint, departures, agent, now_ms);
   }
 }
 
@@ -349,12 +232,12 @@ static void move_agents(
 static void forget_ended(struct service *service, int64_t now)
 {
   size_t kept = 0;
-  for (size_t i = 0; i < service->left_count; i++)
-    if (service->left[i].until_ms > now)
-      service->left[kept++] = service->left[i];
+  for (size_t i = 0; i < service->accounts.left_count; i++)
+    if (service->accounts.left[i].until_ms > now)
+      service->accounts.left[kept++] = service->accounts.left[i];
     else
-      free(service->left[i].account);
-  service->left_count = kept;
+      free(service->accounts.left[i].account);
+  service->accounts.left_count = kept;
 }
 
 /* Nobody can clear it, so it is said. */
@@ -364,8 +247,9 @@ static void tell_left(struct service *service, const char *account, size_t agent
   log_warn(
       "%zu agents of account %s still show something; it ends by itself by %s", agents, account,
       clock_rfc3339(until_ms, at));
-  service->left = must_realloc(service->left, (service->left_count + 1) * sizeof *service->left);
-  service->left[service->left_count++] = (struct left){must_strdup(account), agents, until_ms};
+  service->accounts.left =
+      must_realloc(service->accounts.left, (service->accounts.left_count + 1) * sizeof *service->accounts.left);
+  service->accounts.left[service->accounts.left_count++] = (struct left_behind){must_strdup(account), agents, until_ms};
 }
 
 static void report(
@@ -388,8 +272,8 @@ static void report(
 
 static void keep_registration(struct service *service, const struct config_account *account)
 {
-  char key[APP_KEY_SIZE], known[APP_KEY_SIZE];
-  app_key(account, key);
+  char key[REGISTRATION_KEY_SIZE], known[REGISTRATION_KEY_SIZE];
+  registration_key(account, key);
   if (!store_registration(service->setup.store, account->id, known, sizeof known) || strcmp(known, key) != 0)
     store_set_registration(service->setup.store, account->id, key);
 }
@@ -398,15 +282,14 @@ static void keep_registration(struct service *service, const struct config_accou
  * shown: with another registration than theirs that is out of reach. */
 static void check_registration(struct service *service, const struct config_account *account, int index, int64_t now)
 {
-  char key[APP_KEY_SIZE], known[APP_KEY_SIZE];
+  char key[REGISTRATION_KEY_SIZE], known[REGISTRATION_KEY_SIZE];
   struct departure departure = {0};
-  app_key(account, key);
+  registration_key(account, key);
   if (!store_registration(service->setup.store, account->id, known, sizeof known) || strcmp(known, key) == 0)
     return;
-  struct list_node *agents = store_agents(service->setup.store);
-  for (struct list_node *node = agents->next, *after; node != agents; node = after) {
-    struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
-    after = node->next;
+  struct store_walk walk;
+  store_walk_begin(service->setup.store, &walk);
+  for (struct agent *agent; (agent = store_walk_next(&walk)) != NULL;) {
     if (agent->account != index)
       continue;
     note_departure(&departure, agent, index, now);
@@ -440,54 +323,99 @@ void accounts_start(struct service *service, int64_t now)
 
 /* ---- the change */
 
-void service_configure(
-    struct service *service, const struct service_setup *setup, const struct config *before, uint32_t generation)
+/* The accounts of two configurations together. Each account of the first keeps its index; `joint` has that of each
+ * account of the next one. */
+struct both {
+  const char **ids, **next_ids;
+  size_t count;
+  int *joint;
+};
+
+static void join(struct both *both, const struct config *before, const struct config *next)
 {
-  service_notice_clock(service);
-  struct store *store = service->setup.store;
-  const struct config *next = setup->config;
-  int64_t now = service_now(service);
-  struct list_node *agents = store_agents(store), *last = agents->prev;
-  const char **ids = must_alloc((before->account_count + next->account_count) * sizeof *ids);
-  const char **next_ids = must_alloc(next->account_count * sizeof *next_ids);
-  int *joint = must_alloc(next->account_count * sizeof *joint);
-  struct departure *departures = must_alloc(before->account_count * sizeof *departures);
-  size_t count = 0;
-  service->next = next;
-  /* While agents move, the store knows the accounts of both. */
-  for (; count < before->account_count; count++)
-    ids[count] = before->accounts[count].id;
+  both->ids = must_alloc((before->account_count + next->account_count) * sizeof *both->ids);
+  both->next_ids = must_alloc(next->account_count * sizeof *both->next_ids);
+  both->joint = must_alloc(next->account_count * sizeof *both->joint);
+  for (both->count = 0; both->count < before->account_count; both->count++)
+    both->ids[both->count] = before->accounts[both->count].id;
   for (size_t i = 0; i < next->account_count; i++) {
-    next_ids[i] = next->accounts[i].id;
-    joint[i] = index_of(before, next_ids[i]);
-    if (joint[i] != AGENT_NO_ACCOUNT)
+    both->next_ids[i] = next->accounts[i].id;
+    both->joint[i] = destination_index(before, both->next_ids[i]);
+    if (both->joint[i] != AGENT_NO_ACCOUNT)
       continue;
-    joint[i] = (int)count;
-    ids[count++] = next_ids[i];
+    both->joint[i] = (int)both->count;
+    both->ids[both->count++] = both->next_ids[i];
   }
-  store_set_accounts(store, ids, count);
-  for (struct list_node *node = last->next; node != agents; node = node->next) {
-    struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
+}
+
+static void release_both(struct both *both)
+{
+  free(both->ids);
+  free(both->next_ids);
+  free(both->joint);
+}
+
+/* Agents that the file has of accounts which were not configured before. */
+static void load_others(struct service *service, const struct both *both, int64_t now)
+{
+  struct store_walk walk;
+  store_walk_begin_at_end(service->setup.store, &walk);
+  store_set_accounts(service->setup.store, both->ids, both->count);
+  for (struct agent *agent; (agent = store_walk_next(&walk)) != NULL;) {
     sched_add(&service->sched, agent);
     identity_resume(service, agent, now);
   }
+}
+
+void service_configure(
+    struct service *service, const struct service_setup *setup, const struct config *before, uint32_t generation)
+{
+  clock_notice(service);
+  struct store *store = service->setup.store;
+  const struct config *next = setup->config;
+  int64_t now = service_now(service);
+  struct departure *departures = must_alloc(before->account_count * sizeof *departures);
+  struct both both;
+  service->accounts.next = next;
+  join(&both, before, next);
+  load_others(service, &both, now);
   for (size_t i = 0; i < next->account_count; i++)
-    if (joint[i] >= (int)before->account_count)
-      check_registration(service, &next->accounts[i], joint[i], now);
-  move_agents(service, before, joint, departures, now);
+    if (both.joint[i] >= (int)before->account_count)
+      check_registration(service, &next->accounts[i], both.joint[i], now);
+  move_agents(service, before, both.joint, departures, now);
   for (size_t i = 0; i < next->account_count; i++)
     keep_registration(service, &next->accounts[i]);
-  accounts_set_apps(service, setup, before);
-  sched_set_queues(&service->sched, service->app_count);
-  store_set_accounts(store, next_ids, next->account_count);
-  service->setup = *setup;
-  service->next = NULL;
-  store_keep_decisions(store, next->decision_log_ms);
-  tally_release(&service->unserved); /* whoever is still unserved is worth a line */
+  service->accounts.next = NULL;
+  engine_adopt(service, setup, before);
+  store_set_accounts(store, both.next_ids, next->account_count);
+  metrics_forget_unserved(&service->metrics);
   report(service, before, departures, now);
   service_rules_changed(service, generation);
-  free(ids);
-  free(next_ids);
-  free(joint);
+  release_both(&both);
   free(departures);
+}
+
+/* ---- what is left behind */
+
+void accounts_release(struct accounts_state *accounts)
+{
+  for (size_t i = 0; i < accounts->left_count; i++)
+    free(accounts->left[i].account);
+  free(accounts->left);
+}
+
+struct value *accounts_view_left(const struct accounts_state *accounts, int64_t now, struct values *values)
+{
+  struct value *list = value_list(values);
+  for (size_t i = 0; i < accounts->left_count; i++) {
+    const struct left_behind *left = &accounts->left[i];
+    if (left->until_ms <= now)
+      continue;
+    struct value *view = value_map(values);
+    value_put_text(values, view, "account", left->account);
+    value_put_number(values, view, "agents", (double)left->agents);
+    value_put_instant(values, view, "until", left->until_ms);
+    value_add(values, list, view);
+  }
+  return list;
 }

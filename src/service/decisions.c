@@ -1,6 +1,6 @@
-/* The decision log as values, a page at a time. */
+/* The decision log as values, a page at a time: a long log is read without holding the loop, and without an engine, so
+ * that a command can look into the file while no daemon runs. */
 #include "adapters/json.h"
-#include "base/clock.h"
 #include "service/service.h"
 
 #include <string.h>
@@ -14,12 +14,6 @@ struct page {
   size_t bytes;
 };
 
-static void put_instant(struct values *values, struct value *map, const char *key, int64_t ms)
-{
-  char text[CLOCK_TEXT_SIZE];
-  value_set(values, map, key, value_string(values, clock_rfc3339(ms, text)));
-}
-
 static struct value *view_event(struct page *page, const struct store_decision *row)
 {
   struct values *values = page->values;
@@ -30,7 +24,7 @@ static struct value *view_event(struct page *page, const struct store_decision *
   value_set(values, event, "state", value_string(values, row->state));
   if (*row->reason != '\0')
     value_set(values, event, "reason", value_string(values, row->reason));
-  put_instant(values, event, "at", row->at_ms);
+  value_put_instant(values, event, "at", row->at_ms);
   /* We have written it, so it is one; a file that somebody has edited is read without. */
   if (json_parse(page->json, row->attributes, strlen(row->attributes), values, &attributes, &err))
     value_set(values, event, "attributes", attributes);
@@ -60,9 +54,9 @@ static bool on_decision(void *context, const struct store_decision *row)
   value_set(values, decision, "after_hold_ms", value_number(values, (double)row->after.hold_ms));
   value_set(values, decision, "generation", value_number(values, row->generation));
   value_set(values, view, "key", value_number(values, (double)row->key));
-  put_instant(values, view, "decided", row->decided_ms);
+  value_put_instant(values, view, "decided", row->decided_ms);
   value_set(values, view, "again", value_bool(values, row->again));
-  put_instant(values, view, "since", row->since_ms);
+  value_put_instant(values, view, "since", row->since_ms);
   value_set(values, view, "event", view_event(page, row));
   value_set(values, view, "decision", decision);
   value_add(values, page->list, view);

@@ -1,8 +1,17 @@
-/* The way of an agent's next request out, and of its outcome back into the agent's record. */
+/* The way of an agent's next request out, and of its outcome back into the agent's record.
+ *
+ * Before a request leaves, what it may change is marked unsure (sched_sent): from the commit on, a crash cannot make us
+ * believe that Graph has what it had before. What the answer means stands in one table, model/outcome; here each
+ * reaction is carried out once. An agent has one request under way at most, so an answer always is about the last thing
+ * that was sent. */
+#include "service/flight.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "service/internal.h"
+#include "service/difference.h"
+#include "service/engine.h"
+#include "service/names.h"
+#include "service/standing.h"
 
 #include <string.h>
 
@@ -17,7 +26,7 @@ struct flight {
   struct sched_plan plan;
   struct confirmed before;
   int64_t sent_ms;
-  int64_t stepped_ms; /* service->stepped_ms when it went out */
+  int64_t stepped_ms; /* service->clock.stepped_ms when it went out */
 };
 
 static enum graph_operation_kind operation_of(enum sched_step step)
@@ -35,42 +44,12 @@ static enum graph_operation_kind operation_of(enum sched_step step)
   return kinds[step];
 }
 
-/* What an outcome means for the agent. Nothing else switches on it. */
-enum reaction {
-  REACT_CONFIRM, /* Graph has it */
-  REACT_AGAIN,   /* as soon as the account is open again */
-  REACT_BACK_OFF,
-  REACT_UNAUTHORIZED,
-  REACT_LOOK_UP,
-  REACT_PARK,
-};
-static const struct {
-  enum reaction reaction;
-  bool untouched; /* Graph certainly has what it had before */
-  enum park_cause cause;
-  const char *remedy;
-} reactions[] = {
-    [OUTCOME_APPLIED] = {REACT_CONFIRM, false, PARK_NONE, ""},
-    [OUTCOME_GONE] = {REACT_CONFIRM, false, PARK_NONE, ""},
-    [OUTCOME_THROTTLED] = {REACT_AGAIN, false, PARK_NONE, ""}, /* a 429 may have been applied (facts 3.2) */
-    [OUTCOME_TRY_LATER] = {REACT_BACK_OFF, false, PARK_NONE, ""},
-    [OUTCOME_TOKEN_STALE] = {REACT_UNAUTHORIZED, true, PARK_NONE, ""},
-    [OUTCOME_NO_SUCH_USER] = {REACT_LOOK_UP, true, PARK_NO_SUCH_USER, ""},
-    [OUTCOME_FORBIDDEN] =
-        {REACT_PARK, true, PARK_FORBIDDEN,
-         "grant the application permission Presence.ReadWrite.All, with admin consent"},
-    [OUTCOME_REFUSED] = {REACT_PARK, true, PARK_REFUSED, "look the error code up in Graph's documentation"},
-    [OUTCOME_UNKNOWN] = {REACT_BACK_OFF, false, PARK_NONE, ""},
-};
-
-static void park_for(struct service *service, struct agent *agent, const struct outcome *outcome, const char *operation)
+static void park_for(
+    struct service *service, struct agent *agent, const struct outcome *outcome, enum graph_operation_kind operation)
 {
-  char detail[768];
-  snprintf(
-      detail, sizeof detail, "%s: %d %s %s; %s (request-id %s, client-request-id %s)", operation, outcome->status,
-      outcome->code, outcome->detail, reactions[outcome->kind].remedy,
-      *outcome->request_id == '\0' ? "none" : outcome->request_id, outcome->client_request_id);
-  pipeline_park(service, agent, reactions[outcome->kind].cause, detail);
+  char detail[GRAPH_TEXT_SIZE];
+  graph_outcome_text(operation, outcome, detail);
+  standing_park(service, agent, outcome_lacks_permission(outcome->kind) ? PARK_FORBIDDEN : PARK_REFUSED, detail);
 }
 
 static void back_off(
@@ -83,25 +62,25 @@ static void back_off(
  * got through, and the account is closed for a while: then a lookup finds out first whether it is over. */
 static void react_unauthorized(struct service *service, struct agent *agent, int64_t now)
 {
-  const struct app *app = service_app(service, agent);
+  const struct registration *registration = registration_of_agent(service, agent);
   struct agent_trouble *trouble = agent_trouble(agent);
-  bool others_got_through = app->accepted != trouble->accepted_then;
-  trouble->accepted_then = app->accepted;
+  bool others_got_through = registration_accepted(registration) != trouble->accepted_then;
+  trouble->accepted_then = registration_accepted(registration);
   if (++trouble->unauthorized < 2)
     return;
   if (others_got_through) {
     back_off(service, agent, UNAUTHORIZED_BASE_MS, UNAUTHORIZED_CAP_MS, trouble->unauthorized - 1, now);
     return;
   }
-  trouble->retry_ms = app->auth_until_ms + 1;
-  identity_prove_token(service, agent, now);
+  trouble->retry_ms = registration_refused_until(registration) + 1;
+  names_prove_token(service, agent, now);
 }
 
 /* Others have got through since this user was refused: the next 401 says nothing of the token. */
-static bool is_about_user(const struct app *app, const struct agent *agent)
+static bool is_about_user(const struct registration *registration, const struct agent *agent)
 {
   const struct agent_trouble *trouble = agent->trouble;
-  return trouble != NULL && trouble->unauthorized > 0 && app->accepted != trouble->accepted_then;
+  return trouble != NULL && trouble->unauthorized > 0 && registration_accepted(registration) != trouble->accepted_then;
 }
 
 /* What was noted when it went out, by the clock as it is now. */
@@ -117,7 +96,7 @@ static void shift(struct flight *flight, int64_t by_ms)
 static bool still_wanted(struct service *service, struct agent *agent, const struct flight *flight, int64_t now)
 {
   struct desired desired;
-  struct sched_plan plan = pipeline_plan(service, agent, now, &desired);
+  struct sched_plan plan = standing_plan(service, agent, now, &desired);
   return plan.step == flight->plan.step && plan.presence == flight->plan.presence &&
          plan.message_hash == flight->plan.message_hash;
 }
@@ -126,11 +105,12 @@ static void react(
     struct service *service, struct agent *agent, const struct flight *flight, const struct outcome *outcome,
     int64_t now)
 {
-  switch (reactions[outcome->kind].reaction) {
-  case REACT_CONFIRM:
+  switch (outcome_reaction(outcome->kind)) {
+  case REACT_DONE:
     /* Not later than now, where the clock was set back meanwhile. */
-    sched_applied(agent, &flight->plan, flight->sent_ms < now ? flight->sent_ms : now);
-    agent->ran_out = agent->ran_out && flight->plan.step != STEP_SET_SESSION;
+    sched_applied(agent, &flight->plan, clock_earlier(flight->sent_ms, now));
+    if (flight->plan.step == STEP_SET_SESSION)
+      difference_session_set(agent);
     agent_trouble_over(agent);
     break;
   case REACT_AGAIN:
@@ -138,21 +118,21 @@ static void react(
   case REACT_BACK_OFF:
     back_off(service, agent, RETRY_BASE_MS, RETRY_CAP_MS, ++agent_trouble(agent)->attempts, now);
     break;
-  case REACT_UNAUTHORIZED:
+  case REACT_NEW_TOKEN:
     react_unauthorized(service, agent, now);
     break;
   case REACT_LOOK_UP:
     agent_trouble(agent)->looked_up_again = true;
-    identity_check(service, agent, now);
+    names_check(service, agent, now);
     break;
   case REACT_PARK:
     if (still_wanted(service, agent, flight, now))
-      park_for(service, agent, outcome, graph_operation_str(operation_of(flight->plan.step)));
+      park_for(service, agent, outcome, operation_of(flight->plan.step));
     break;
   }
 }
 
-/* Before what was answered is taken to heart: that is not in doubt. */
+/* A resync that came meanwhile doubts all that was confirmed; so it comes before the answer, which is not in doubt. */
 static void land(struct service *service, struct agent *agent)
 {
   sched_move(&service->sched, agent, PHASE_IDLE, CLOCK_NEVER);
@@ -164,10 +144,10 @@ static void land(struct service *service, struct agent *agent)
 /* Settles the agent after an answer; since_ms: since when it has not shown all it should, 0 if it has. */
 static void settle(struct service *service, struct agent *agent, int64_t since_ms, int64_t now)
 {
-  pipeline_settle(service, agent, now);
+  standing_settle(service, agent, now);
   if (since_ms != 0 && agent->differs_since_ms == 0 && agent->phase != PHASE_PARKED)
-    figures_confirmed(service, since_ms, now);
-  pipeline_drop_if_empty(service, agent, now);
+    metrics_confirmed(&service->metrics, (double)(now - since_ms) / 1000);
+  standing_drop_if_empty(service, agent, now);
 }
 
 static void on_done(void *context, const struct outcome *outcome, const struct graph_reply *reply UNUSED)
@@ -177,19 +157,19 @@ static void on_done(void *context, const struct outcome *outcome, const struct g
   struct agent *agent = flight->agent;
   if (agent == NULL) /* flight_disown() */
     return;
-  shift(flight, service->stepped_ms - flight->stepped_ms);
+  shift(flight, service->clock.stepped_ms - flight->stepped_ms);
   int64_t now = service_now(service);
   const struct service_watcher *watcher = &service->setup.watcher;
   if (watcher->on_outcome != NULL)
     watcher->on_outcome(
         watcher->context, agent_label(agent), operation_of(flight->plan.step), flight->plan.presence, outcome);
-  if (reactions[outcome->kind].untouched || (outcome->kind == OUTCOME_TRY_LATER && outcome->status == 0))
-    agent->confirmed = flight->before;
+  if (outcome_leaves_untouched(outcome))
+    sched_untouched(agent, &flight->before);
   land(service, agent);
   int64_t since_ms = flight->plan.refresh && !agent->ran_out ? 0 : agent->differs_since_ms;
   react(service, agent, flight, outcome, now);
   if (flight->plan.refresh && agent->confirmed.session.unsure)
-    lapse_expect(agent, &flight->before);
+    difference_expect_lapse(agent, &flight->before);
   settle(service, agent, since_ms, now);
 }
 
@@ -224,12 +204,12 @@ static void take_reading(
       log_info(
           "%s shows %s by their own choice; it is left alone", agent_label(agent), availability_str(reader->shown));
     store_touch(service->setup.store, agent);
-  } else if (outcome->kind == OUTCOME_TOKEN_STALE) {
+  } else if (outcome_reaction(outcome->kind) == REACT_NEW_TOKEN) {
     /* Not what the first token's end has refused. From then on it is as any read that fails. */
     react_unauthorized(service, agent, now);
     if (agent->trouble->unauthorized >= 2 && sched_not_read(agent, now))
       agent->trouble->retry_ms = 0;
-  } else if (outcome->kind != OUTCOME_THROTTLED) {
+  } else if (outcome_reaction(outcome->kind) != REACT_AGAIN) {
     int attempts = ++agent_trouble(agent)->attempts;
     if (!sched_not_read(agent, now))
       back_off(service, agent, RETRY_BASE_MS, RETRY_CAP_MS, attempts, now);
@@ -242,7 +222,7 @@ static void on_read(void *context, const struct outcome *outcome, const struct g
   struct service *service = reading->service;
   int64_t now = service_now(service);
   struct err err = ERR_INIT;
-  bool applied = outcome->kind == OUTCOME_APPLIED;
+  bool applied = outcome_reaction(outcome->kind) == REACT_DONE;
   if (applied && !graph_parse_presences(service->setup.json, reply, note_shown, reading, &err)) {
     log_warn("%s", err.text);
     applied = false;
@@ -268,25 +248,28 @@ static void read_together(struct service *service, struct agent *first)
   for (struct agent *agent = first; agent != NULL && reading->count < GRAPH_PRESENCES_MAX;
        agent = sched_first_reader(&service->sched, queue)) {
     buf_addf(&ids, "%s%s", reading->count == 0 ? "" : " ", agent->id);
-    /* Of whom nothing will be told nothing is seen: facts 1.7 leaves open whether unknown ids are left out. */
+    /* Of whom nothing will be told nothing is seen: whether unknown ids are left out is not known (FACTS.md, "Reading
+     * presences"). */
     reading->readers[reading->count++] = (struct reader){agent, AVAILABILITY_UNKNOWN};
     sched_move(&service->sched, agent, PHASE_IN_FLIGHT, CLOCK_NEVER);
   }
   struct graph_operation operation = {.kind = GRAPH_GET_PRESENCES, .ids = buf_text(&ids)};
-  struct request *request = app_submit(service_app(service, first), &operation, on_read, reading);
-  request->once = request->owns_context = true;
+  struct registration *registration = registration_of_agent(service, first);
+  struct submission submission = {
+      .operation = &operation, .on_done = on_read, .context = reading, .owns_context = true, .once = true};
   for (size_t i = 0; i < reading->count; i++)
-    request->about_user = request->about_user || is_about_user(request->app, reading->readers[i].agent);
+    submission.about_user = submission.about_user || is_about_user(registration, reading->readers[i].agent);
+  registration_submit(registration, &submission);
   buf_release(&ids);
 }
 
 void flight_launch(struct service *service, struct agent *agent, int64_t now)
 {
   struct desired desired;
-  lapse_notice(service, agent, now);
-  struct sched_plan plan = pipeline_plan(service, agent, now, &desired);
+  difference_notice_lapse(service, agent, now);
+  struct sched_plan plan = standing_plan(service, agent, now, &desired);
   if (plan.step == STEP_NONE) { /* time has passed since it got ready */
-    pipeline_settle(service, agent, now);
+    standing_settle(service, agent, now);
     return;
   }
   if (plan.step == STEP_READ_PREFERRED) {
@@ -294,7 +277,7 @@ void flight_launch(struct service *service, struct agent *agent, int64_t now)
     return;
   }
   struct flight *flight = must_alloc(sizeof *flight);
-  *flight = (struct flight){service, agent, plan, agent->confirmed, now, service->stepped_ms};
+  *flight = (struct flight){service, agent, plan, agent->confirmed, now, service->clock.stepped_ms};
   struct graph_operation operation = {
       .kind = operation_of(plan.step),
       .presence = plan.presence,
@@ -302,24 +285,33 @@ void flight_launch(struct service *service, struct agent *agent, int64_t now)
       .message = plan.message,
       .message_until_ms = plan.until_ms};
   must(str_copy(operation.user, sizeof operation.user, agent->id));
-  struct request *request = app_submit(service_app(service, agent), &operation, on_done, flight);
-  request->once = request->owns_context = true;
-  request->about_user = is_about_user(request->app, agent);
-  agent->by_new_rules = false;
+  struct registration *registration = registration_of_agent(service, agent);
+  struct submission submission = {
+      .operation = &operation,
+      .on_done = on_done,
+      .context = flight,
+      .owns_context = true,
+      .once = true,
+      .about_user = is_about_user(registration, agent)};
+  registration_submit(registration, &submission);
+  standing_spoken_for(agent);
   sched_sent(agent, &plan, now);
   store_touch(service->setup.store, agent);
   sched_move(&service->sched, agent, PHASE_IN_FLIGHT, CLOCK_NEVER);
 }
 
-static void disown(void *context, const struct request *request)
+static void disown_flight(void *context, void *of_request)
 {
-  const struct agent *agent = context;
-  struct flight *flight = request->context;
-  struct reading *reading = request->context;
-  if (request->on_done == on_done && flight->agent == agent)
+  struct flight *flight = of_request;
+  if (flight->agent == context)
     flight->agent = NULL;
-  for (size_t i = 0; request->on_done == on_read && i < reading->count; i++)
-    if (reading->readers[i].agent == agent)
+}
+
+static void disown_reading(void *context, void *of_request)
+{
+  struct reading *reading = of_request;
+  for (size_t i = 0; i < reading->count; i++)
+    if (reading->readers[i].agent == context)
       reading->readers[i].agent = NULL;
 }
 
@@ -327,6 +319,8 @@ void flight_disown(struct service *service, struct agent *agent)
 {
   if (agent->phase != PHASE_IN_FLIGHT)
     return;
-  app_visit(service_app(service, agent), disown, agent);
+  struct registration *registration = registration_of_agent(service, agent);
+  registration_visit(registration, on_done, disown_flight, agent);
+  registration_visit(registration, on_read, disown_reading, agent);
   sched_move(&service->sched, agent, PHASE_IDLE, CLOCK_NEVER);
 }

@@ -1,7 +1,9 @@
 /* The engine: event -> decision -> store -> schedule -> request, and the outcome back. It meets the outside through
- * struct ports only, so that the daemon, the one-shot commands and a simulation run this very code. It never waits.
+ * struct ports only, so that the daemon, a simulation and the tests run this very code. It never waits.
  *
- * The owner calls service_turn() once per turn of its loop, and whenever wake_at() said so. */
+ * The owner calls service_turn() once per turn of its loop, and whenever wake_at() said so. A turn prepares what is
+ * due, commits, and goes on when the commit has come about: only then requests go out, and events may be acknowledged.
+ */
 #ifndef SERVICE_SERVICE_H
 #define SERVICE_SERVICE_H
 
@@ -9,32 +11,13 @@
 #include "base/err.h"
 #include "base/value.h"
 #include "config/config.h"
-#include "graph/graph.h"
 #include "model/event.h"
+#include "registration/registrations.h"
 #include "rules/rules.h"
 #include "store/store.h"
 
 struct json;
 struct service;
-
-typedef void service_on_reply(void *context, const struct graph_reply *reply);
-
-struct ports {
-  void *context;
-  /* Starts an exchange. on_reply is called once, never before this returns, unless it is cancelled. bearer NULL: none.
-   */
-  void *(*send)(
-      void *context, const struct graph_request *request, const struct wiped *bearer, const char *client_request_id,
-      bool fresh_connection, service_on_reply *on_reply, void *reply_context);
-  void (*cancel)(void *context, void *exchange);
-  void (*wake_at)(void *context, int64_t at_ms); /* replaces the earlier one; CLOCK_NEVER: not at all */
-  int64_t (*now)(void *context);                 /* a fresh clock */
-  void (*random)(void *context, void *bytes, size_t length);
-  /* Milliseconds of a clock that nobody sets; NULL: only a step back of `now` is noticed. */
-  int64_t (*steady)(void *context);
-  /* Microseconds of such a clock, to measure what we do ourselves; decides nothing. NULL: it is not measured. */
-  int64_t (*stopwatch)(void *context);
-};
 
 /* Who wants to know what is decided and what became of it. Called amid the work: it takes note, and calls nothing of
  * the service. Zeroed: nobody. */
@@ -48,33 +31,41 @@ struct service_watcher {
       const struct outcome *outcome);
 };
 
-/* All borrowed, and must outlive the service. One secret and one ruleset per account of the config; rulesets may be
- * NULL when no events are given (one-shot commands). */
+/* Who owns the engine: what becomes of a turn. */
+struct service_owner {
+  void *context;
+  /* What was given to the engine before the turn began is durable; the turn's requests are out. */
+  void (*on_saved)(void *context);
+  /* The store has failed (ERR_STORE); nothing was sent. The engine's memory is ahead of the file: free it, but not from
+   * within this call. */
+  void (*on_failed)(void *context, const struct err *err);
+};
+
+/* As store_commit(), which it calls now or later: for whoever wants to see a commit that takes its time. */
+typedef void service_commit(
+    void *context, struct store *store, int64_t now, store_on_commit *on_done, void *done_context);
+
+/* All borrowed, and must outlive the service. One credential and one ruleset per account of the config. */
 struct service_setup {
   const struct config *config;
-  const struct wiped *secrets;
+  const struct credential *credentials;
   struct ruleset *const *rulesets;
   struct ruleset *const *shadows; /* run beside and reported, never published; NULL, or one (or NULL) per account */
-  struct store *store;            /* NULL for one-shot commands: nothing is remembered */
+  struct store *store;
   struct json *json;
   struct ports ports;
+  struct service_owner owner;
   struct service_watcher watcher;
+  service_commit *commit; /* NULL: store_commit() */
+  void *commit_context;
 };
 
 struct service *service_new(const struct service_setup *setup);
 /* Cancels what is under way; presences stay as they are. NULL is fine. */
 void service_free(struct service *service);
 
-/* The pauses that Graph has asked for, and what it still counts of each app registration: the state file may be gone,
- * and with it what it said of them, but Graph has not forgotten. Zeroed memory is none. */
-struct service_legacy {
-  size_t count;
-  struct legacy_app *apps;
-};
-void service_legacy_take(struct service_legacy *legacy, const struct service *service); /* in place of what there was */
-/* Before service_new(); durable with its first turn. */
-void service_legacy_write(const struct service_legacy *legacy, struct store *store);
-void service_legacy_release(struct service_legacy *legacy);
+/* What Graph will go on counting when this engine is gone; for registrations_carry_into(). */
+void service_carry(struct registrations_carried *carried, const struct service *service);
 
 /* Decides what was stored again by the present rules, with its old `since`, and sees what differs. Call once, first. */
 void service_start(struct service *service);
@@ -106,15 +97,17 @@ struct value *service_preview(
     struct service *service, struct ruleset *const *rulesets, struct values *values, size_t *ret_differ);
 
 enum service_taken { SERVICE_ACCEPTED, SERVICE_DUPLICATE, SERVICE_STALE };
-/* Takes an event; it is durable, and may be acknowledged, once service_turn() has returned true. `recording`: times may
- * lie ahead. */
+/* Takes an event; it is durable, and may be acknowledged, with on_saved of the next turn. `recording`: times may lie
+ * ahead. */
 enum service_taken service_event(struct service *service, const struct event *event, bool recording);
 /* Counts what was no event. */
 void service_refused(struct service *service);
 
-/* Commits, then sends what is due. False: the store failed (ERR_STORE); nothing was sent, and this service is to be
- * freed: its memory is ahead of the file. */
-bool service_turn(struct service *service, struct err *err) MUST_CHECK;
+/* Prepares what is due and commits; then owner.on_saved or owner.on_failed is called, before this returns where the
+ * store is quick. While a commit is under way it does nothing but remember that it was asked. */
+void service_turn(struct service *service);
+/* Is a commit under way? What is given to the engine now is not part of it: better wait. */
+bool service_is_saving(const struct service *service);
 
 /* Frees parked agents and sends again what they should show. name NULL: all. *ret_count: how many agents. False: no
  * such agent. */
@@ -138,9 +131,9 @@ bool service_release(struct service *service, const char *name) MUST_CHECK;
 /* The owner will end soon: pending delays no longer count as busy; clear: from now on nobody should show anything of
  * ours. What UCCs have said stays known. */
 void service_stop(struct service *service, bool clear);
-/* The last that is asked of it, at an end in good order: commits, with until when it ran. Without it, as after a kill,
- * the next start takes it for up to half a minute more. */
-bool service_end(struct service *service, struct err *err) MUST_CHECK;
+/* The last that is asked of it, at an end in good order: commits, with until when it ran, and tells the owner. Without
+ * it, as after a kill, the next start takes it for up to half a minute more. */
+void service_end(struct service *service);
 
 /* Anything left to do that is neither the end of a hold nor a keep-alive? refused: an account cannot get a token for a
  * cause that retrying does not mend; its agents then do not count as busy. */
@@ -173,17 +166,9 @@ bool service_read_decisions(
 /* Likewise of one agent, by a name or its object id; NULL: there is no such agent. */
 struct value *service_agent(struct service *service, const char *name, struct values *values);
 
-/* One request past the engine, under the account's token, gate and budget: for one-shot commands and scripts. on_done
- * is called once; a 401 was then retried once already. Where there are agents, theirs go first, and half of the budget
- * is left to them. */
-typedef void service_on_done(void *context, const struct outcome *outcome, const struct graph_reply *reply);
-void service_request(
-    struct service *service, size_t account, const struct graph_operation *operation, service_on_done *on_done,
-    void *context);
-/* Why the account has no token, or ERR_NONE while it has one or it is not known yet. `final`: retrying does not mend
- * it. */
-struct err service_token_trouble(const struct service *service, size_t account, bool *ret_final);
-/* When the account's gate opens; 0 when it is open. */
-int64_t service_gate(const struct service *service, size_t account);
+/* The registration of an account: for what is asked of Graph past the engine (asides). */
+struct registration *service_registration(const struct service *service, size_t account);
+/* The engine's metrics, with those of its registrations. */
+void service_tell_metrics(struct service *service, struct metrics *to);
 
 #endif

@@ -12,6 +12,7 @@ void store_keep_decisions(struct store *store, int64_t keep_ms)
 
 void store_log_decision(struct store *store, const struct store_decision *decision)
 {
+  /* Off by default, and then it costs nothing. */
   if (store->keep_decisions_ms == 0 || !store_begin(store))
     return;
   struct db_statement *put = store->statements[PUT_DECISION];
@@ -42,12 +43,15 @@ void store_log_decision(struct store *store, const struct store_decision *decisi
 /* A slice of the oldest rows at a time, so that no commit waits for a week to be deleted. */
 void store_forget_decisions(struct store *store, int64_t now)
 {
+  /* The second condition is for a clock that was set back: without it nothing would be deleted until it has caught
+   * up. */
   if (now < store->forget_decisions_at_ms && store->forget_decisions_at_ms <= now + FORGET_EVERY_MS)
     return;
   struct db_statement *forget = store->statements[FORGET_DECISIONS];
   db_bind_int(forget, 1, now - store->keep_decisions_ms);
   db_bind_int(forget, 2, STORE_FORGET_AT_ONCE);
   store_run(store, FORGET_DECISIONS);
+  /* A full slice means that there is more: go on with the next commit, not in a minute. */
   bool more = store->failure.kind == ERR_NONE && db_changes(store->db) == STORE_FORGET_AT_ONCE;
   store->forget_decisions_at_ms = more ? now : now + FORGET_EVERY_MS;
 }
@@ -73,6 +77,7 @@ bool store_read_decisions(
   enum db_row row;
   bool more = true;
   db_bind_int(get, 1, after);
+  /* Texts are SQLite's own and go with the next step, so on_decision copies what it keeps. */
   while (more && (row = db_step(get, err)) == DB_ROW) {
     struct store_decision decision = {
         .key = db_int(get, 0),
@@ -98,5 +103,6 @@ bool store_read_decisions(
     more = on_decision(context, &decision);
   }
   db_reset(get);
+  /* Ended because the caller had enough, or because there is no more. */
   return !more || row == DB_DONE;
 }

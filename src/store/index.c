@@ -1,3 +1,8 @@
+/* The records in memory: every agent in one list, and found by name or by id through two hash tables. A record is
+ * changed in place and then touched; touched agents stand in `dirty`, and each knows its place there, so it is entered
+ * once however often it is touched, and can be struck out when it goes. Rows of what is removed are deleted at once,
+ * because afterwards there is no record to remember it; all others wait for the commit. Keys are given out here, not by
+ * SQLite: what refers to an agent needs its key before the row is written. */
 #include "base/str.h"
 #include "store/internal.h"
 
@@ -41,13 +46,55 @@ static bool is_id(const void *record, const void *sought)
 void store_index_init(struct store *store)
 {
   list_init(&store->agents);
+  list_init(&store->walks);
   store->by_name.hash_of = hash_of_name;
   store->by_id.hash_of = hash_of_id;
 }
 
-struct list_node *store_agents(struct store *store)
+/* A walk stands at the agent that it gave last, not before the next one: so those that come meanwhile are met whatever
+ * the place at which they come. When the agent goes at which it stands, it steps back by one. */
+void store_walk_begin(struct store *store, struct store_walk *walk)
 {
-  return &store->agents;
+  *walk = (struct store_walk){.store = store, .at = &store->agents};
+  list_add_tail(&store->walks, &walk->open);
+}
+
+void store_walk_begin_at_end(struct store *store, struct store_walk *walk)
+{
+  store_walk_begin(store, walk);
+  walk->at = store->agents.prev;
+}
+
+void store_walk_end(struct store_walk *walk)
+{
+  list_remove(&walk->open);
+  walk->store = NULL;
+}
+
+bool store_walk_is_done(const struct store_walk *walk)
+{
+  return walk->store == NULL || walk->at->next == &walk->store->agents;
+}
+
+struct agent *store_walk_next(struct store_walk *walk)
+{
+  if (walk->store == NULL)
+    return NULL;
+  if (store_walk_is_done(walk)) {
+    store_walk_end(walk);
+    return NULL;
+  }
+  walk->at = walk->at->next;
+  return LIST_ENTRY(walk->at, struct agent, all_link);
+}
+
+static void step_back(struct store *store, const struct agent *gone)
+{
+  for (struct list_node *node = store->walks.next; node != &store->walks; node = node->next) {
+    struct store_walk *walk = LIST_ENTRY(node, struct store_walk, open);
+    if (walk->at == &gone->all_link)
+      walk->at = walk->at->prev;
+  }
 }
 
 size_t store_agent_count(const struct store *store)
@@ -62,6 +109,7 @@ struct agent *store_index_agent(struct store *store, int account, int64_t key)
   agent->account = (int16_t)account;
   list_add_tail(&store->agents, &agent->all_link);
   store->agent_count++;
+  /* Also of rows that are read: a new agent must not get the key of one in the file. */
   if (key > store->last_key)
     store->last_key = key;
   return agent;
@@ -69,6 +117,7 @@ struct agent *store_index_agent(struct store *store, int account, int64_t key)
 
 void store_index_id(struct store *store, struct agent *agent, const char *id)
 {
+  /* Out under the old id, in under the new: the table finds a record by its hash. */
   if (*agent->id != '\0')
     table_remove(&store->by_id, agent);
   must(str_copy(agent->id, sizeof agent->id, id));
@@ -78,6 +127,7 @@ void store_index_id(struct store *store, struct agent *agent, const char *id)
 
 static void add_name(struct agent *agent, struct agent_name *name)
 {
+  /* At the end: the first name is the one that people read, and newer ones do not replace it. */
   struct agent_name **at = &agent->names;
   while (*at != NULL)
     at = &(*at)->next;
@@ -113,10 +163,13 @@ struct agent *store_agent_new(struct store *store, int account)
 
 void store_agent_remove(struct store *store, struct agent *agent)
 {
+  /* The table of names would lead to freed memory. */
   must(agent->names == NULL);
   if (*agent->id != '\0')
     table_remove(&store->by_id, agent);
+  step_back(store, agent);
   list_remove(&agent->all_link);
+  /* A gap, since closing it would move the places of the others. */
   if (agent->dirty > 0)
     store->dirty[agent->dirty - 1] = NULL;
   store->agent_count--;
@@ -130,6 +183,7 @@ void store_agent_remove(struct store *store, struct agent *agent)
 struct agent *store_agent_by_id(struct store *store, int account, const char *id)
 {
   struct key key = {account, id};
+  /* Agents whose id is not known yet share the empty one, and are not in the table. */
   return *id == '\0' ? NULL : table_find(&store->by_id, hash_text(id), is_id, &key);
 }
 
@@ -152,6 +206,7 @@ static void write_names_anew(struct store *store, struct agent *agent)
 
 void store_agent_set_account(struct store *store, struct agent *agent, int account)
 {
+  /* Two agents of one id would each show what half of the person's UCCs say. */
   must(store_agent_by_id(store, account, agent->id) == NULL);
   agent->account = (int16_t)account; /* of no hash, so the index need not know */
   write_names_anew(store, agent);    /* the account is part of a name's key */
@@ -175,6 +230,7 @@ void store_name_move(struct store *store, struct agent_name *name, struct agent 
 {
   struct agent *from = name->agent;
   take_name(name);
+  /* Its old row bears the old account, so the new one would not replace it. */
   if (from->account != to->account)
     write_names_anew(store, from);
   add_name(to, name);
@@ -187,6 +243,7 @@ void store_name_remove(struct store *store, struct agent_name *name)
   table_remove(&store->by_name, name);
   take_name(name);
   free(name);
+  /* There is no statement for a single name: removing one is rare. */
   write_names_anew(store, agent);
 }
 
@@ -198,12 +255,14 @@ struct contribution *store_contribution_new(struct store *store, struct agent *a
   return contribution;
 }
 
+/* At once, since the new row of a moved contribution must not meet it: an agent has one per UCC. */
 static void delete_row(struct store *store, struct contribution *contribution)
 {
   if (contribution->row == 0 || !store_begin(store))
     return;
   db_bind_int(store->statements[DELETE_CONTRIBUTION], 1, contribution->row);
   store_run(store, DELETE_CONTRIBUTION);
+  /* So a contribution that moves back and forth does not use the numbers up. */
   store->last_row -= store->last_row == contribution->row;
   contribution->row = 0;
 }
@@ -212,6 +271,7 @@ void store_contribution_move(
     struct store *store, struct contribution *contribution, struct agent *from, struct agent *to)
 {
   delete_row(store, contribution);
+  /* The row of its delay has gone with its own, by the foreign key. */
   contribution->pending_stored = false;
   agent_take(from, contribution);
   agent_add(to, contribution);
@@ -231,6 +291,7 @@ static void enlist(struct store *store, struct agent *agent)
   if (agent->dirty > 0)
     return;
   if (store->dirty_count == store->dirty_room) {
+    /* Given back with every commit; only a start or new rules touch very many in one turn. */
     store->dirty_room = store->dirty_room == 0 ? 64 : store->dirty_room * 2;
     store->dirty = must_realloc(store->dirty, store->dirty_room * sizeof(struct agent *));
   }
@@ -259,6 +320,7 @@ void store_touch_name(struct store *store, struct agent_name *name)
 
 void store_index_release(struct store *store)
 {
+  /* Tables first: they only point. What is not written is lost, as at the end of a process. */
   table_release(&store->by_name);
   table_release(&store->by_id);
   free(store->dirty);

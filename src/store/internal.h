@@ -1,5 +1,5 @@
 /* What the files of this room share: index.c (records in memory), rows.c (their rows), decisions.c (the decision log),
- * store.c (file, commit). */
+ * transaction.c (its beginning, statements that are run), store.c (file, commit). */
 #ifndef STORE_INTERNAL_H
 #define STORE_INTERNAL_H
 
@@ -46,8 +46,9 @@ struct store {
   char **account_ids;
   size_t account_count;
   struct table by_name, by_id; /* of struct agent_name, of struct agent */
-  struct list_node agents;
-  struct agent **dirty; /* to be written with the next commit; NULL: gone meanwhile */
+  struct list_node agents;     /* through agent->all_link */
+  struct list_node walks;      /* of struct store_walk that are not over */
+  struct agent **dirty;        /* to be written with the next commit; NULL: gone meanwhile */
   size_t dirty_count, dirty_room;
   size_t agent_count;
   int64_t last_key;  /* of agents */
@@ -60,6 +61,7 @@ struct store {
   size_t silent_count; /* contributions that are silent */
 };
 
+/* transaction.c */
 /* Begins the turn's transaction unless it runs already. False once the store has failed. */
 bool store_begin(struct store *store);
 /* Runs a bound statement that gives no row; remembers a failure. */

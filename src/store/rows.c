@@ -1,3 +1,8 @@
+/* Records to rows and back, with the schema. The steps of the schema are history: files of any version may be about, so
+ * a step is never changed, only followed by another. Columns are read by number, and ADD COLUMN puts them last: the
+ * numbers below follow the order in which the steps have added them, not the order in which one would write them down.
+ * Statements NEW_x and PUT_x take the same parameters at the same places, so one function binds both. Agents are read
+ * table by table, at a start and when their account comes; otherwise they are only written. */
 #include "base/clock.h"
 #include "base/shared.h"
 #include "base/str.h"
@@ -87,6 +92,8 @@ const char *const store_schema[] = {
     " after_session TEXT NOT NULL, after_preferred TEXT NOT NULL, after_hold INTEGER NOT NULL, message TEXT NOT NULL,"
     " rule TEXT NOT NULL, place TEXT NOT NULL, generation INTEGER NOT NULL, key INTEGER PRIMARY KEY);"
     "INSERT INTO contributions_by_key SELECT *, NULL FROM contributions ORDER BY agent, ucc;"
+    /* Kept aside: with foreign keys on, dropping a table deletes its rows first, and those of `delays` go with
+     * theirs. */
     "CREATE TABLE delays_kept AS SELECT * FROM delays;"
     "DROP TABLE delays;"
     "DROP TABLE contributions;"
@@ -143,6 +150,7 @@ const char *const store_sql[STATEMENT_COUNT] = {
     [PUT_SILENT] = "INSERT OR IGNORE INTO silent VALUES(?)",
     [DELETE_SILENT] = "DELETE FROM silent WHERE ucc=?",
     [PUT_DECISION] = "INSERT INTO decisions VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    /* Keys ascend with time, so the oldest are found without an index over `decided`. */
     [FORGET_DECISIONS] = "DELETE FROM decisions WHERE decided<=? AND key IN"
                          " (SELECT key FROM decisions ORDER BY key LIMIT ?)",
     [GET_DECISIONS] = "SELECT * FROM decisions WHERE key>? ORDER BY key",
@@ -175,6 +183,7 @@ static void bind_stand(struct db_statement *put, int first, const struct stand *
 
 static void write_delay(struct store *store, const struct agent *agent, struct contribution *c)
 {
+  /* Most contributions never have a delay: without this mark each write would delete a row that is not there. */
   bool waits = c->pending_ms != CLOCK_NEVER;
   if (!waits && !c->pending_stored)
     return;
@@ -192,6 +201,7 @@ static void write_delay(struct store *store, const struct agent *agent, struct c
 
 static void write_contribution(struct store *store, const struct agent *agent, struct contribution *c)
 {
+  /* The number is its own and not the pair (agent, UCC): see step 8 of the schema. */
   bool new = c->row == 0;
   enum statement statement = new ? NEW_CONTRIBUTION : PUT_CONTRIBUTION;
   struct db_statement *put = store->statements[statement];
@@ -223,6 +233,7 @@ static void write_name(struct store *store, const struct agent_name *name)
   db_bind_text(put, 4, name->agent->id);
   db_bind_int(put, 5, name->verified_ms);
   db_bind_int(put, 6, name->misses);
+  /* When to look it up next; 0 when it is not to be looked up. */
   db_bind_int(put, 7, name->due.place == 0 ? 0 : name->due.at_ms);
   store_run(store, PUT_NAME);
 }
@@ -241,6 +252,7 @@ static void write_row(struct store *store, struct agent *agent)
     db_bind_int(put, 5 + 4 * i, slots[i]->set_ms);
     db_bind_int(put, 6 + 4 * i, slots[i]->until_ms);
   }
+  /* Not the text: whether another one is to be shown can be told by the hash, and the text is the decision's. */
   db_bind_int(put, 11, (int64_t)c->message.hash);
   db_bind_int(put, 12, c->message.unsure);
   db_bind_int(put, 13, c->message.until_ms);
@@ -299,6 +311,7 @@ static int account_index(const struct store *store, const char *text)
   return -2;
 }
 
+/* DECISION_KEEP never stands: it leaves what stood. What cannot be read shows nothing. */
 static enum decision_kind kind_of(const char *text)
 {
   static const enum decision_kind kinds[] = {DECISION_SHOW, DECISION_NEVER};
@@ -318,6 +331,8 @@ struct loaded {
   size_t count;
 };
 
+/* By halves, since they were read in the order of their keys. Queries per agent, as there once were, made a start
+ * long. */
 static struct agent *agent_of(const struct loaded *loaded, int64_t key)
 {
   size_t low = 0, high = loaded->count;
@@ -338,6 +353,7 @@ static bool read_agent(struct store *store, struct loaded *loaded, struct db_sta
   const char *id = db_text(row, 2);
   if (strlen(id) >= AGENT_ID_SIZE)
     return false;
+  /* Before others are passed over: a new agent must not get the key of one that is not loaded. */
   if (key > store->last_key)
     store->last_key = key;
   if (account == -2 || (loaded->known != NULL && (account == AGENT_NO_ACCOUNT || loaded->known[account])))
@@ -365,6 +381,7 @@ static bool read_name(struct store *store, struct agent *agent, struct db_statem
   struct agent_name *name = store_index_name(store, agent, text);
   name->verified_ms = db_int(row, 4);
   name->misses = (uint16_t)db_int(row, 5);
+  /* In no heap yet: service takes names into its own when it starts. */
   name->due.at_ms = db_int(row, 6);
   return true;
 }
@@ -393,6 +410,7 @@ static bool read_contribution(struct store *store, struct agent *agent, struct d
     return false;
   struct contribution *c = contribution_new(db_text(row, 1));
   const struct agent_name *name = store_name_find(store, agent->account, db_text(row, 2));
+  /* A name may have moved to another agent since; any of its own will do then. */
   c->name = name != NULL && name->agent == agent ? name : agent->names;
   shared_replace(&c->state, db_text(row, 3));
   shared_replace(&c->reason, db_text(row, 4));
@@ -430,6 +448,7 @@ static bool read_table(
   enum db_row row = DB_DONE;
   bool ok = true;
   while (ok && (row = db_step(select, err)) == DB_ROW) {
+    /* No agent: of an account that is not loaded. */
     struct agent *agent = agent_of(loaded, db_int(select, key));
     ok = agent == NULL || read(store, agent, select);
   }
@@ -443,6 +462,7 @@ static bool read_agents(struct store *store, struct loaded *loaded, struct err *
   if (select == NULL)
     return false;
   enum db_row row = DB_DONE;
+  /* Agents before what refers to them, names before contributions, which name one, and those before their delays. */
   bool ok = true;
   while (ok && (row = db_step(select, err)) == DB_ROW)
     ok = read_agent(store, loaded, select);

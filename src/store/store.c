@@ -1,3 +1,9 @@
+/* The state file and its transaction. The first change of a turn begins a transaction (store_begin), and store_commit()
+ * writes what was touched and ends it, so a turn costs one sync of the disk and is kept whole or not at all. The first
+ * failure stays in `failure`: from then on nothing is written, and the engine above is dropped and made anew from the
+ * file. So writers here return nothing; a caller learns it from the commit. Records are in memory (index.c); small
+ * tables that are asked for once per app, account or event are read and written here directly, within the same
+ * transaction. */
 #include "store/store.h"
 #include "base/clock.h"
 #include "base/str.h"
@@ -5,6 +11,7 @@
 
 #include <string.h>
 
+/* All of them once and for good: a busy day runs the same few statements millions of times. */
 static bool prepare(struct store *store, struct err *err)
 {
   for (int i = 0; i < STATEMENT_COUNT; i++)
@@ -26,8 +33,10 @@ static bool bring_up_to_date(struct db *db, const char *path, struct err *err)
   db_statement_free(get);
   if (row == DB_FAILED)
     return false;
+  /* An older program does not know what a newer one relies on; writing would lose it. */
   if (version > newest)
     return err_set(err, ERR_STORE, "%s: made by a newer presenced; run that one, or set State to another path", path);
+  /* All steps in one transaction, version and all: a crash in between leaves a file of the old version. */
   bool ok = version == newest || db_exec(db, "BEGIN IMMEDIATE", err);
   for (int64_t i = version; ok && i < newest; i++) {
     char set[64];
@@ -78,32 +87,18 @@ void store_close(struct store *store)
   free(store);
 }
 
-bool store_begin(struct store *store)
-{
-  if (store->failure.kind != ERR_NONE)
-    return false;
-  if (!store->in_transaction)
-    store->in_transaction = db_run(store->statements[BEGIN], &store->failure);
-  return store->in_transaction;
-}
-
-void store_run(struct store *store, enum statement statement)
-{
-  struct err err = ERR_INIT;
-  if (store->failure.kind == ERR_NONE && !db_run(store->statements[statement], &err))
-    store->failure = err;
-}
-
 enum store_id store_event_id(struct store *store, const char *ucc, const char *id, uint64_t fingerprint, int64_t now)
 {
   if (!store_begin(store))
     return STORE_ID_NEW; /* the commit fails, so nothing comes of it */
+  /* UCCs are compared without case everywhere; here the key of the table has to do it. */
   char folded[512];
   str_cut(folded, sizeof folded, ucc);
   str_lower(folded);
   struct db_statement *get = store->statements[GET_EVENT_ID], *put = store->statements[PUT_EVENT_ID];
   db_bind_text(get, 1, folded);
   db_bind_text(get, 2, id);
+  /* What is older does not count, though it is deleted only once an hour. */
   db_bind_int(get, 3, now - CLOCK_DAY);
   enum db_row row = db_step(get, &store->failure);
   bool same = row == DB_ROW && (uint64_t)db_int(get, 0) == fingerprint;
@@ -176,6 +171,7 @@ size_t store_budget(struct store *store, const char *app, size_t *ret_under_way,
   struct db_statement *get = store->statements[GET_BUDGET];
   db_bind_text(get, 1, app);
   bool found = db_step(get, &store->failure) == DB_ROW;
+  /* The file is not ours alone: a figure that cannot be must not become a budget that never opens. */
   size_t used = found && db_int(get, 0) > 0 ? (size_t)db_int(get, 0) : 0;
   size_t under_way = used > 0 && db_int(get, 1) > 0 ? (size_t)db_int(get, 1) : 0;
   if (used > 0) {
@@ -225,6 +221,7 @@ void store_silence_uccs(struct store *store)
       store->silent_count++;
       if (!store_begin(store))
         continue;
+      /* Once per contribution, which is more than once per UCC: the statement ignores what is there. */
       db_bind_text(store->statements[PUT_SILENT], 1, contribution->ucc);
       store_run(store, PUT_SILENT);
     }
@@ -253,6 +250,8 @@ bool store_hear_ucc(struct store *store, const char *ucc)
 
 static void write_dirty(struct store *store)
 {
+  /* In the order in which they were touched. After a failure nothing is written, but the marks go: a new engine starts
+   * from the file. */
   for (size_t i = 0; i < store->dirty_count; i++) {
     struct agent *agent = store->dirty[i];
     if (agent == NULL)
@@ -279,6 +278,7 @@ void store_set_accounts(struct store *store, const char *const *account_ids, siz
   write_dirty(store); /* before it is read: whoever is loaded is not to be loaded again */
   int *moved_to = must_alloc(store->account_count * sizeof *moved_to);
   bool *known = must_alloc(account_count * sizeof *known);
+  /* Rows name their account, records its index: only the records have to change. */
   for (size_t i = 0; i < store->account_count; i++) {
     moved_to[i] = index_of(account_ids, account_count, store->account_ids[i]);
     if (moved_to[i] != AGENT_NO_ACCOUNT)
@@ -289,6 +289,7 @@ void store_set_accounts(struct store *store, const char *const *account_ids, siz
     if (agent->account == AGENT_NO_ACCOUNT)
       continue;
     agent->account = (int16_t)moved_to[agent->account];
+    /* service moves the agents of an account that goes before it comes here. */
     must(agent->account != AGENT_NO_ACCOUNT);
   }
   forget_ids(store);
@@ -314,9 +315,11 @@ static bool end_transaction(struct store *store, struct err *err)
   return false;
 }
 
-bool store_commit(struct store *store, int64_t now, struct err *err)
+void store_commit(struct store *store, int64_t now, store_on_commit *on_done, void *context)
 {
+  struct err err = ERR_INIT;
   write_dirty(store);
+  /* Only along with other changes: what is old may wait, and tidying alone is not worth a sync. */
   if (store->in_transaction && now >= store->forget_ids_at_ms) {
     db_bind_int(store->statements[FORGET_EVENT_IDS], 1, now - CLOCK_DAY);
     store_run(store, FORGET_EVENT_IDS);
@@ -324,7 +327,8 @@ bool store_commit(struct store *store, int64_t now, struct err *err)
   }
   if (store->in_transaction)
     store_forget_decisions(store, now);
-  return end_transaction(store, err);
+  bool durable = end_transaction(store, &err);
+  on_done(context, durable ? NULL : &err);
 }
 
 bool store_try_write(struct store *store, struct err *err)

@@ -2,8 +2,8 @@
  * index in memory over one SQLite file (WAL, synchronous=FULL), rebuilt at the start.
  *
  * Changes are made to the records in memory, marked by store_touch*(), and written together by store_commit(), once per
- * turn of the loop. Nothing may be acknowledged or sent before the commit that holds it. The first failure sticks:
- * every later commit fails with it. */
+ * turn of the loop. Nothing may be acknowledged or sent before the completion of the commit that holds it. The first
+ * failure sticks: every later commit fails with it. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -20,8 +20,24 @@ void store_close(struct store *store); /* frees every record; does not commit; N
  * not there any more must have no agents; those of one that was not there before are loaded, at the end of the list. */
 void store_set_accounts(struct store *store, const char *const *account_ids, size_t account_count);
 
-/* All agents: a list through agent->all_link. */
-struct list_node *store_agents(struct store *store);
+/* The one way to look at all agents, in the order in which they came. Agents may come and go during a walk: one that
+ * goes is not met, one that comes is. A walk that is not finished has to be ended, before the store is closed.
+ *
+ *     struct store_walk walk;
+ *     store_walk_begin(store, &walk);
+ *     for (struct agent *agent; (agent = store_walk_next(&walk)) != NULL;)
+ */
+struct store_walk {
+  struct store *store; /* NULL: it is over */
+  struct list_node *at;
+  struct list_node open; /* in the store, which moves it along when an agent goes */
+};
+void store_walk_begin(struct store *store, struct store_walk *walk);
+/* Behind the last agent of today: only those that come from now on are met. */
+void store_walk_begin_at_end(struct store *store, struct store_walk *walk);
+struct agent *store_walk_next(struct store_walk *walk); /* NULL: that was all, and the walk is ended */
+bool store_walk_is_done(const struct store_walk *walk); /* nobody is left to be met, by now */
+void store_walk_end(struct store_walk *walk);           /* fine on one that is over, or zeroed */
 size_t store_agent_count(const struct store *store);
 
 struct agent *store_agent_new(struct store *store, int account);
@@ -108,7 +124,11 @@ bool store_read_decisions(
     struct store *store, int64_t after, bool (*on_decision)(void *context, const struct store_decision *decision),
     void *context, struct err *err) MUST_CHECK;
 
-bool store_commit(struct store *store, int64_t now, struct err *err) MUST_CHECK;
+/* Writes all that was marked, in one transaction; on_done is told when that is durable (err NULL), or that it failed
+ * (ERR_STORE). A store may take its time for it; this one, over SQLite, calls on_done before it returns. What is marked
+ * meanwhile belongs to the next commit. */
+typedef void store_on_commit(void *context, const struct err *err);
+void store_commit(struct store *store, int64_t now, store_on_commit *on_done, void *context);
 /* Can the file be written? Nothing in it changes. */
 bool store_try_write(struct store *store, struct err *err) MUST_CHECK;
 /* How many commits had something to write. */

@@ -30,7 +30,7 @@ static double per_agent(size_t before, int agents)
 /* Returns what the heap holds then. */
 static size_t start(int requests_per_30_seconds, int connections)
 {
-  crowd.account.requests_per_30_seconds = crowd.account.lookups_per_10_seconds = requests_per_30_seconds;
+  crowd.accounts[0].requests_per_30_seconds = crowd.accounts[0].lookups_per_10_seconds = requests_per_30_seconds;
   crowd.config.connections = connections;
   crowd_start();
   return crowd_heap();
@@ -41,19 +41,19 @@ static void measure_rest(
     const char *what, const char *state, int agents, int requests_per_30_seconds, int64_t first_ms, int64_t ms)
 {
   start(50000, CROWD_AT_ONCE);
-  crowd.now += CLOCK_SECOND; /* an event is newer than the one before it */
+  crowd.clock.steady_ms += CLOCK_SECOND; /* an event is newer than the one before it */
   crowd_say(agents, 0, state);
   crowd_stop();
   size_t heap = start(requests_per_30_seconds, CROWD_AT_ONCE);
   crowd_pass(first_ms);
-  crowd.requests = 0;
+  crowd.network.requests = 0;
   double begin = seconds(CLOCK_PROCESS_CPUTIME_ID), kernel = kernel_seconds();
   crowd_pass(ms);
   double used = seconds(CLOCK_PROCESS_CPUTIME_ID) - begin, of = (double)ms / 1000;
   kernel = kernel_seconds() - kernel;
   printf(
       "  at rest, %-15s %8.2f %% of a core (%.2f in the kernel), for %zu requests in %.0f minutes (%.1f per second)\n",
-      what, used * 100 / of, kernel * 100 / of, crowd.requests, of / 60, (double)crowd.requests / of);
+      what, used * 100 / of, kernel * 100 / of, crowd.network.requests, of / 60, (double)crowd.network.requests / of);
   if (crowd_heap() > heap + heap / 20)
     crowd_end("memory grows at rest", NULL);
   crowd_stop();

@@ -1,25 +1,20 @@
 /* The engine against the tenant's code in virtual time: what a day of 20,000 agents costs, and how well the budget is
  * used: at shift start, after an outage, in steady state, under overload. See README.md. */
 #include "adapters/json.h"
-#include "base/clock.h"
-#include "base/heap.h"
-#include "base/list.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "sched/sched.h"
-#include "service/service.h"
-#include "sim.h"
-#include "tenant/tenant.h"
+#include "world/disk.h"
+#include "world/world.h"
 
 #include <math.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
 #define LATENCY_MS 50   /* each way */
 #define DELIVERS_MS 100 /* the contact centre sends what has happened ten times a second */
 #define WINDOW 30000
+#define MIDNIGHT (WORLD_NOON - 12 * CLOCK_HOUR)
 
 static const char rules_text[] =
     "ruleset {\n"
@@ -29,20 +24,6 @@ static const char rules_text[] =
     "  states = { Ready = teams.available, Talking = teams.in_a_call, WrapUp = teams.in_a_call { expires = '10m' },\n"
     "    Meeting = session.presenting, Elsewhere = session.away, NotReady = teams.away, LoggedOff = clear },\n"
     "}\n";
-
-/* A request on its way: first there, then back. */
-struct exchange {
-  struct heap_node due;
-  struct list_node link;
-  char method[8];
-  char *path, *query, *body;
-  struct buf authorization; /* empty: none */
-  size_t length;
-  service_on_reply *on_reply;
-  void *context;
-  bool there, served;
-  struct visit visit;
-};
 
 /* An agent's working day. */
 struct worker {
@@ -56,26 +37,17 @@ struct worker {
 };
 
 static struct bench {
-  char folder[64], state[96], rules[96];
-  struct config_account account;
-  struct config config;
-  struct wiped secret;
-  struct ruleset *ruleset;
-  struct json *json, *tenant_json;
-  struct store *store;
-  struct service *service;
+  struct world world;
   struct tenant tenant;
-  struct seed seed;
-  int64_t now, wake_at;
-  struct heap network, workers;
-  struct list_node exchanges, spare; /* those that are over are used again: they are large */
+  struct json *tenant_json;
+  struct heap workers; /* the contact centre's own queue: what it says comes after all that the network brings */
   struct worker *crew;
   int agents;
   bool down; /* an outage: nothing gets through */
   /* what the tenant saw */
   int64_t *arrivals; /* of presence requests */
   size_t arrived, room;
-  size_t events, requests;
+  size_t events;
   int64_t oldest_ms; /* the oldest presence that was replaced */
 } bench;
 
@@ -94,139 +66,20 @@ static double cpu_seconds(void)
 
 static int64_t exponential(double mean_ms)
 {
-  return 1 + (int64_t)(-log(1 - seed_unit(&bench.seed)) * mean_ms);
+  return 1 + (int64_t)(-log(1 - seed_unit(&bench.world.seed)) * mean_ms);
 }
 
-/* ---- ports */
-
-static void exchange_free(struct exchange *exchange)
+static int64_t now(void)
 {
-  if (exchange->served) {
-    tenant_answered(&bench.tenant, &exchange->visit);
-    visit_release(&exchange->visit);
-  }
-  heap_remove(&bench.network, &exchange->due);
-  list_remove(&exchange->link);
-  free(exchange->path);
-  free(exchange->query);
-  free(exchange->body);
-  buf_clear(&exchange->authorization);
-  list_add_tail(&bench.spare, &exchange->link);
-}
-
-static struct exchange *exchange_new(void)
-{
-  if (!list_empty(&bench.spare)) {
-    struct exchange *exchange = LIST_ENTRY(list_first(&bench.spare), struct exchange, link);
-    list_remove(&exchange->link);
-    exchange->there = exchange->served = false;
-    return exchange;
-  }
-  struct exchange *exchange = must_alloc(sizeof *exchange);
-  buf_init(&exchange->authorization, 8192);
-  return exchange;
-}
-
-static void *port_send(
-    void *context UNUSED, const struct graph_request *request, const struct wiped *bearer,
-    const char *client_request_id UNUSED, bool fresh UNUSED, service_on_reply *on_reply, void *reply_context)
-{
-  struct exchange *exchange = exchange_new();
-  const char *path = strchr(buf_text(&request->url) + strlen("https://"), '/'), *query = strchr(path, '?');
-  exchange->path = must_strdup(path);
-  exchange->query = must_strdup(query == NULL ? "" : query + 1);
-  if (query != NULL)
-    exchange->path[query - path] = '\0';
-  must(str_copy(exchange->method, sizeof exchange->method, request->method));
-  exchange->body = must_strdup(buf_text(&request->body));
-  exchange->length = request->body.length;
-  exchange->on_reply = on_reply;
-  exchange->context = reply_context;
-  if (bearer != NULL) {
-    buf_add_str(&exchange->authorization, "Bearer ");
-    buf_add(&exchange->authorization, wiped_text(bearer), bearer->length);
-  }
-  list_add_tail(&bench.exchanges, &exchange->link);
-  heap_put(&bench.network, &exchange->due, bench.now + LATENCY_MS);
-  bench.requests++;
-  return exchange;
-}
-
-static void port_cancel(void *context UNUSED, void *exchange)
-{
-  exchange_free(exchange);
-}
-
-static void port_wake_at(void *context UNUSED, int64_t at_ms)
-{
-  bench.wake_at = at_ms;
-}
-
-static int64_t port_now(void *context UNUSED)
-{
-  return bench.now;
-}
-
-static void port_random(void *context UNUSED, void *bytes, size_t length)
-{
-  for (size_t i = 0; i < length; i++)
-    ((unsigned char *)bytes)[i] = (unsigned char)seed_next(&bench.seed);
+  return world_clock_wall(&bench.world.clock);
 }
 
 /* ---- the network */
 
-static const char *header_of(const struct visit *visit, const char *name)
+static bool on_arrival(void *context UNUSED, struct exchange *exchange)
 {
-  for (size_t i = 0; i < visit->header_count; i++)
-    if (strcmp(visit->headers[i].name, name) == 0)
-      return visit->headers[i].value;
-  return "";
-}
-
-static void arrive(struct exchange *exchange)
-{
-  bool is_token = exchange->authorization.length == 0;
-  struct tenant_call call = {
-      .method = exchange->method,
-      .path = exchange->path,
-      .query = exchange->query,
-      .body = exchange->body,
-      .body_length = exchange->length,
-      .authorization = is_token ? NULL : buf_text(&exchange->authorization),
-      .content_type = is_token ? "application/x-www-form-urlencoded" : "application/json"};
-  exchange->there = true;
-  if (!bench.down) {
-    tenant_serve(&bench.tenant, &call, bench.now, &exchange->visit);
-    exchange->served = true;
-  }
-  heap_put(&bench.network, &exchange->due, bench.now + LATENCY_MS);
-}
-
-static void come_back(struct exchange *exchange)
-{
-  struct graph_reply reply = {
-      .sent = false,
-      .failure = "no connection",
-      .body = "",
-      .retry_after = "",
-      .date = "",
-      .request_id = "",
-      .content_type = "",
-      .diagnostic = ""};
-  if (exchange->served) {
-    const struct visit *visit = &exchange->visit;
-    reply.sent = true;
-    reply.status = visit->status;
-    reply.body = buf_text(&visit->body);
-    reply.body_length = visit->body.length;
-    reply.retry_after = header_of(visit, "Retry-After");
-    reply.content_type = header_of(visit, "Content-Type");
-    tenant_answered(&bench.tenant, &exchange->visit);
-  }
-  service_on_reply *on_reply = exchange->on_reply;
-  void *context = exchange->context;
-  on_reply(context, &reply);
-  exchange_free(exchange);
+  exchange->fate.unsent = bench.down;
+  return !bench.down;
 }
 
 static void note_shown(const char *upn)
@@ -241,8 +94,8 @@ static void note_shown(const char *upn)
     (void)presence_parse_pair(
         PLANE_SESSION, availability_str(person->app.availability), person->app.activity, &worker->shown);
   if (worker->stale_ms != 0 && worker->shown == worker->said) {
-    if (bench.now - worker->stale_ms > bench.oldest_ms)
-      bench.oldest_ms = bench.now - worker->stale_ms;
+    if (now() - worker->stale_ms > bench.oldest_ms)
+      bench.oldest_ms = now() - worker->stale_ms;
     worker->stale_ms = 0;
   }
 }
@@ -275,19 +128,19 @@ static void say(int number, int state)
 {
   static struct event event;
   struct worker *worker = &bench.crew[number];
-  event.at_ms = bench.now;
+  event.at_ms = now();
   must(str_copy(event.agent, sizeof event.agent, worker->person->upn));
   must(str_copy(event.state, sizeof event.state, states[state].state));
   must(str_copy(event.reason, sizeof event.reason, states[state].reason));
   must(str_copy(event.ucc, sizeof event.ucc, "voice"));
-  must(service_event(bench.service, &event, false) == SERVICE_ACCEPTED);
+  must(service_event(bench.world.service, &event, false) == SERVICE_ACCEPTED);
   bench.events++;
   worker->state = state;
   worker->said = states[state].session;
   if (worker->said == worker->shown)
     worker->stale_ms = 0;
   else if (worker->stale_ms == 0)
-    worker->stale_ms = bench.now;
+    worker->stale_ms = now();
 }
 
 /* One call after the other, eight minutes each with their wrap-up, five and a half between; a lunch, some coaching. */
@@ -295,7 +148,7 @@ static void work(struct worker *worker)
 {
   int number = (int)(worker - bench.crew), next = READY;
   double stay_ms = 5.5 * CLOCK_MINUTE;
-  if (bench.now >= worker->shift_ends_ms) {
+  if (now() >= worker->shift_ends_ms) {
     heap_remove(&bench.workers, &worker->due);
     say(number, OFF);
     return;
@@ -306,12 +159,12 @@ static void work(struct worker *worker)
   } else if (worker->state == TALKING) {
     next = WRAP_UP;
     stay_ms = 1.5 * CLOCK_MINUTE;
-  } else if (worker->state == WRAP_UP && seed_unit(&bench.seed) < 0.04) {
-    next = seed_unit(&bench.seed) < 0.5 ? LUNCH : COACH;
+  } else if (worker->state == WRAP_UP && seed_unit(&bench.world.seed) < 0.04) {
+    next = seed_unit(&bench.world.seed) < 0.5 ? LUNCH : COACH;
     stay_ms = 25.0 * CLOCK_MINUTE;
   }
   say(number, next);
-  int64_t due_ms = bench.now + exponential(stay_ms);
+  int64_t due_ms = now() + exponential(stay_ms);
   heap_put(&bench.workers, &worker->due, due_ms + DELIVERS_MS - due_ms % DELIVERS_MS);
 }
 
@@ -320,40 +173,36 @@ static void work(struct worker *worker)
 static void turn(void)
 {
   struct err err = ERR_INIT;
-  if (!service_turn(bench.service, &err))
+  if (!world_turn(&bench.world, &err))
     fail("service_turn", &err);
 }
 
+/* Until that moment. The daemon takes a turn when it wanted one, or has heard something. */
 static void pass(int64_t until)
 {
+  struct world_clock *clock = &bench.world.clock;
+  int64_t until_ms = world_clock_steady_of(clock, until);
   for (;;) {
-    const struct heap_node *network = heap_first(&bench.network), *worker = heap_first(&bench.workers);
-    int64_t next = bench.wake_at;
-    if (network != NULL && network->at_ms < next)
-      next = network->at_ms;
-    if (worker != NULL && worker->at_ms < next)
-      next = worker->at_ms;
-    if (next > until)
+    const struct heap_node *worker = heap_first(&bench.workers);
+    int64_t next = world_clock_next(clock);
+    if (worker != NULL && world_clock_steady_of(clock, worker->at_ms) < next)
+      next = world_clock_steady_of(clock, worker->at_ms);
+    if (next > until_ms)
       break;
-    if (next > bench.now)
-      bench.now = next;
-    bool concerned = bench.wake_at <= bench.now;
-    for (struct heap_node *node; (node = heap_first(&bench.network)) != NULL && node->at_ms <= bench.now;) {
-      struct exchange *exchange = LIST_ENTRY(node, struct exchange, due);
-      concerned = concerned || exchange->there;
-      if (exchange->there)
-        come_back(exchange);
-      else
-        arrive(exchange);
-    }
-    for (struct heap_node *node; (node = heap_first(&bench.workers)) != NULL && node->at_ms <= bench.now;) {
+    if (next > clock->steady_ms)
+      clock->steady_ms = next;
+    size_t replies = bench.world.network.replies;
+    bool concerned = clock->wake_at_ms <= now();
+    (void)world_clock_happen(clock);
+    concerned = concerned || replies != bench.world.network.replies;
+    for (struct heap_node *node; (node = heap_first(&bench.workers)) != NULL && node->at_ms <= now();) {
       work(LIST_ENTRY(node, struct worker, due));
       concerned = true;
     }
     if (concerned)
       turn();
   }
-  bench.now = until;
+  clock->steady_ms = until_ms;
 }
 
 /* ---- a world for each figure */
@@ -361,61 +210,21 @@ static void pass(int64_t until)
 static void begin(int agents, int requests_per_30s)
 {
   struct err err = ERR_INIT;
-  static char *domains[] = {(char *)"contoso.com"};
-  static const char *ids[] = {"contoso.com"};
-  bench = (struct bench){.agents = agents, .now = SIM_START, .seed = {42}};
-  snprintf(bench.folder, sizeof bench.folder, "/tmp/bench_sim.XXXXXX");
-  if (mkdtemp(bench.folder) == NULL)
-    fail("no folder can be made", NULL);
-  snprintf(bench.state, sizeof bench.state, "%s/state.db", bench.folder);
-  snprintf(bench.rules, sizeof bench.rules, "%s/rules.lua", bench.folder);
-  FILE *file = fopen(bench.rules, "w");
-  if (file == NULL || fputs(rules_text, file) < 0 || fclose(file) != 0)
-    fail("the rules cannot be written", NULL);
-  struct rules_limits limits = {10000, 60000, (size_t)64 << 20, (size_t)64 << 20};
-  if ((bench.ruleset = ruleset_load(bench.rules, &limits, 1, &err)) == NULL)
-    fail("rules", &err);
-  bench.json = json_new(&err);
+  bench = (struct bench){.agents = agents};
+  world_init(&bench.world, "bench", MIDNIGHT, 42);
+  bench.world.clock.shows_steady = true;
+  bench.world.network.latency_ms = LATENCY_MS;
+  bench.world.network.watcher.on_arrival = on_arrival;
   bench.tenant_json = json_new(&err);
-  list_init(&bench.exchanges);
-  list_init(&bench.spare);
-  struct tenant_setup setup = {
-      .token_life_s = 3599,
-      .requests_per_30s = requests_per_30s,
-      .presence_role = true,
-      .user_role = true,
-      .on_visit = on_visit};
-  must(str_copy(setup.address, sizeof setup.address, "https://graph.example"));
-  must(str_copy(setup.secret, sizeof setup.secret, "secret"));
-  seed_guid(1, "client", setup.client_id);
-  seed_guid(1, "tenant", setup.tenant_id);
+  struct tenant_setup setup = {.token_life_s = 3599, .requests_per_30s = requests_per_30s, .on_visit = on_visit};
+  world_tenant_setup(&setup, 1, "https://graph.example");
   tenant_init(&bench.tenant, &setup, bench.tenant_json, 1);
   directory_populate(bench.tenant.directory, agents, 1);
-  wiped_set(&bench.secret, "secret", 6);
-  bench.account = (struct config_account){
-      .id = domains[0],
-      .client_id = bench.tenant.setup.client_id,
-      .tenant_id = bench.tenant.setup.tenant_id,
-      .domains = domains,
-      .domain_count = 1,
-      .authority = bench.tenant.setup.address,
-      .graph = bench.tenant.setup.address,
-      .requests_per_30_seconds = requests_per_30s,
-      .lookups_per_10_seconds = 3500,
-      .lease_ms = CLOCK_HOUR};
-  bench.config = (struct config){
-      .accounts = &bench.account, .account_count = 1, .connections = 32, .request_timeout_ms = 30 * CLOCK_SECOND};
-  if ((bench.store = store_open(bench.state, ids, 1, &err)) == NULL)
-    fail("store", &err);
-  struct service_setup service = {
-      .config = &bench.config,
-      .secrets = &bench.secret,
-      .rulesets = &bench.ruleset,
-      .store = bench.store,
-      .json = bench.json,
-      .ports = {NULL, port_send, port_cancel, port_wake_at, port_now, port_random, port_now}};
-  bench.service = service_new(&service);
-  service_start(bench.service);
+  world_account_of(&bench.world, "contoso.com", &bench.tenant)->lookups_per_10_seconds = 3500;
+  bench.world.config.connections = 32;
+  bench.world.config.request_timeout_ms = 30 * CLOCK_SECOND;
+  if (!world_take_rules(&bench.world, rules_text, 1, &err) || !world_start(&bench.world, &err))
+    fail("begin", &err);
   bench.crew = must_alloc((size_t)agents * sizeof *bench.crew);
   const struct list_node *person = &bench.tenant.directory->people; /* in the order of their numbers */
   for (int i = 0; i < agents; i++) {
@@ -429,29 +238,13 @@ static void end(void)
 {
   if (bench.tenant.counters.throttled > 0)
     printf("  THROTTLED %lld times\n", (long long)bench.tenant.counters.throttled);
-  service_free(bench.service);
-  store_close(bench.store);
-  while (!list_empty(&bench.exchanges))
-    exchange_free(LIST_ENTRY(list_first(&bench.exchanges), struct exchange, link));
-  while (!list_empty(&bench.spare)) {
-    struct exchange *exchange = LIST_ENTRY(list_first(&bench.spare), struct exchange, link);
-    list_remove(&exchange->link);
-    buf_release(&exchange->authorization);
-    free(exchange);
-  }
-  ruleset_free(bench.ruleset);
+  world_release(&bench.world);
   tenant_release(&bench.tenant);
-  json_free(bench.json);
   json_free(bench.tenant_json);
-  wiped_release(&bench.secret);
-  heap_release(&bench.network);
   heap_release(&bench.workers);
   free(bench.crew);
   free(bench.arrivals);
   disk_clear();
-  (void)unlink(bench.state);
-  (void)unlink(bench.rules);
-  (void)rmdir(bench.folder);
 }
 
 /* ---- figures */
@@ -477,9 +270,9 @@ static void day(int agents)
   for (int i = 0; i < agents; i++) {
     struct worker *worker = &bench.crew[i];
     /* Three shifts, most of them by day, each beginning within a quarter of an hour. */
-    double share = seed_unit(&bench.seed);
+    double share = seed_unit(&bench.world.seed);
     int64_t hour = share < 0.6 ? 8 : share < 0.85 ? 14 : 22;
-    int64_t start_ms = SIM_START + hour * CLOCK_HOUR + (int64_t)(seed_next(&bench.seed) % (15 * CLOCK_MINUTE));
+    int64_t start_ms = MIDNIGHT + hour * CLOCK_HOUR + (int64_t)(seed_next(&bench.world.seed) % (15 * CLOCK_MINUTE));
     worker->shift_ends_ms = start_ms + 8 * CLOCK_HOUR;
     heap_put(&bench.workers, &worker->due, start_ms);
   }
@@ -487,7 +280,7 @@ static void day(int agents)
   double seconds = 0, cycles = 0;
   for (int quarter = 0; quarter < 24 * 4; quarter++) {
     double before = peer_seconds(additions), from = cpu_seconds();
-    pass(bench.now + CLOCK_HOUR / 4);
+    pass(now() + CLOCK_HOUR / 4);
     double took = cpu_seconds() - from, after = peer_seconds(additions);
     seconds += took;
     cycles += took * (double)(2 * additions) / (before + after);
@@ -495,15 +288,15 @@ static void day(int agents)
   printf(
       "a day of %d agents: %zu events, %zu presence requests in %zu exchanges: %.1f s of one core, which gave "
       "%.2f G cycles a second: %.1f G cycles\n",
-      agents, bench.events, bench.arrived, bench.requests, seconds, cycles / seconds / 1e9, cycles / 1e9);
+      agents, bench.events, bench.arrived, bench.world.network.requests, seconds, cycles / seconds / 1e9, cycles / 1e9);
   end();
 }
 
 /* Until nobody differs any more, beside what the budget alone would take. */
 static void converge(const char *what, int agents, int requests_per_30s, size_t first_request, int64_t from_ms)
 {
-  while (service_rest(bench.service).differ > 0)
-    pass(bench.now + 100);
+  while (service_rest(bench.world.service).differ > 0)
+    pass(now() + 100);
   int64_t last_ms = bench.arrivals[bench.arrived - 1];
   size_t count = bench.arrived - first_request;
   double theory_s = (double)count / requests_per_30s * 30, took_s = (double)(last_ms - from_ms) / 1000;
@@ -518,23 +311,23 @@ static void shift_start(int agents, int requests_per_30s)
   for (int i = 0; i < agents; i++)
     say(i, OFF);
   turn();
-  pass(bench.now + 5 * CLOCK_MINUTE); /* everybody is known by then */
+  pass(now() + 5 * CLOCK_MINUTE); /* everybody is known by then */
   size_t first = bench.arrived;
-  int64_t from_ms = bench.now;
+  int64_t from_ms = now();
   for (int i = 0; i < agents; i++)
     say(i, TALKING);
   turn();
   converge("shift start", agents, requests_per_30s, first, from_ms);
   /* Nothing gets through for an hour, meanwhile all change. */
   bench.down = true;
-  pass(bench.now + CLOCK_MINUTE);
+  pass(now() + CLOCK_MINUTE);
   for (int i = 0; i < agents; i++)
     say(i, LUNCH);
   turn();
-  pass(bench.now + CLOCK_HOUR / 2);
+  pass(now() + CLOCK_HOUR / 2);
   bench.down = false;
   first = bench.arrived;
-  from_ms = bench.now;
+  from_ms = now();
   converge("after an outage", agents, requests_per_30s, first, from_ms);
   end();
 }
@@ -547,7 +340,7 @@ static void look(int64_t *looks, int64_t *faded)
     const struct person *person = LIST_ENTRY(node, struct person, node);
     bool available = person->has_app && person->app.availability == AVAILABILITY_AVAILABLE;
     *looks += available;
-    *faded += available && bench.now - person->app.set_ms > PRESENCE_FADE_MS;
+    *faded += available && now() - person->app.set_ms > PRESENCE_FADE_MS;
   }
 }
 
@@ -565,16 +358,16 @@ static void outage(int agents, int requests_per_30s, int64_t lasts_ms)
   for (int i = 0; i < agents; i++)
     say(i, TALKING);
   turn();
-  pass(bench.now + 10 * CLOCK_MINUTE);
+  pass(now() + 10 * CLOCK_MINUTE);
   bench.down = true;
-  pass(bench.now + CLOCK_MINUTE);
+  pass(now() + CLOCK_MINUTE);
   for (int i = 0; i < agents; i++)
     say(i, READY);
   turn();
-  pass(bench.now + lasts_ms);
+  pass(now() + lasts_ms);
   bench.down = false;
   size_t first = bench.arrived;
-  int64_t from_ms = bench.now;
+  int64_t from_ms = now();
   char lasts[CLOCK_TEXT_SIZE], what[80];
   snprintf(what, sizeof what, "after an outage of %s", clock_short_duration(lasts_ms, lasts));
   converge(what, agents, requests_per_30s, first, from_ms);
@@ -587,9 +380,9 @@ static void steady(int agents, int requests_per_30s)
   for (int i = 0; i < agents; i++)
     say(i, READY);
   turn();
-  pass(bench.now + 30 * CLOCK_MINUTE);
+  pass(now() + 30 * CLOCK_MINUTE);
   int64_t faded = 0, looks = 0;
-  for (int64_t until = bench.now + CLOCK_HOUR; bench.now < until; pass(bench.now + CLOCK_SECOND))
+  for (int64_t until = now() + CLOCK_HOUR; now() < until; pass(now() + CLOCK_SECOND))
     look(&looks, &faded);
   printf(
       "steady state: %d agents Available for an hour at %d per 30 s (budget x 270 s = %d, of which %.1f %%): %lld of "
@@ -606,7 +399,7 @@ static void say_another(int number)
   const struct worker *worker = &bench.crew[number];
   int state;
   do
-    state = rotation[seed_next(&bench.seed) % COUNT_OF(rotation)];
+    state = rotation[seed_next(&bench.world.seed) % COUNT_OF(rotation)];
   while (states[state].session == worker->shown || states[state].session == worker->said);
   say(number, state);
 }
@@ -631,8 +424,8 @@ static double oldest_s(int changing)
 {
   int64_t oldest_ms = bench.oldest_ms;
   for (int i = 0; i < changing; i++)
-    if (bench.crew[i].stale_ms != 0 && bench.now - bench.crew[i].stale_ms > oldest_ms)
-      oldest_ms = bench.now - bench.crew[i].stale_ms;
+    if (bench.crew[i].stale_ms != 0 && now() - bench.crew[i].stale_ms > oldest_ms)
+      oldest_ms = now() - bench.crew[i].stale_ms;
   return (double)oldest_ms / 1000;
 }
 
@@ -644,18 +437,18 @@ static void overload(int changing, int idle, int requests_per_30s, double times)
   for (int i = 0; i < changing + idle; i++)
     say(i, i < changing ? TALKING : READY);
   turn();
-  pass(bench.now + 20 * CLOCK_MINUTE);
-  int64_t from_ms = bench.now + 20 * CLOCK_MINUTE, until_ms = from_ms + CLOCK_HOUR, looks = 0, faded = 0;
+  pass(now() + 20 * CLOCK_MINUTE);
+  int64_t from_ms = now() + 20 * CLOCK_MINUTE, until_ms = from_ms + CLOCK_HOUR, looks = 0, faded = 0;
   double budget = requests_per_30s / 30.0, due = 0;
-  while (bench.now < until_ms) {
+  while (now() < until_ms) {
     for (due += times * budget / 10; due >= 1; due--)
-      say_another((int)(seed_next(&bench.seed) % (uint64_t)changing));
+      say_another((int)(seed_next(&bench.world.seed) % (uint64_t)changing));
     turn();
-    if (bench.now < from_ms)
+    if (now() < from_ms)
       bench.oldest_ms = 0;
-    if (bench.now >= from_ms && bench.now % CLOCK_SECOND == 0)
+    if (now() >= from_ms && now() % CLOCK_SECOND == 0)
       look(&looks, &faded);
-    pass(bench.now + 100);
+    pass(now() + 100);
   }
   double bound_s = changing / (budget - idle / 270.0), waited_s = oldest_s(changing);
   printf(

@@ -59,10 +59,30 @@ def test_lookup_of_nobody(sim):
                         r"[0-9a-f-]{36}, client-request-id [0-9a-f-]{36}\)\n", result.err), result
 
 
-def test_throttled_command_does_not_wait(sim):
+def test_commands_retry_as_scripts_do(sim):
+    """One throttled or failing request is no reason to give up: it is tried again, as graph.presence() does."""
+    for fault in ("lookup-throttle:1:1", "throttle:1:1", "500:1:2", "lookup-500:1:2", "token-500:1:1", "reset:1:1"):
+        sim.faults(fault)
+        result = ask(sim, "presence", "agent001@contoso.com")
+        assert result.code == 0, (fault, result)
+
+
+def test_throttled_command_gives_up_in_the_end(sim):
     sim.faults("throttle")
     result = ask(sim, "publish", "agent001@contoso.com", "busy")
     assert result.code == 1 and "Graph throttles this application: try again later" in result.err
+
+
+def test_one_sentence_where_no_daemon_answers(sim):
+    """Whatever is asked, a dead socket is told alike, with the socket's path."""
+    said = set()
+    for arguments in (["status"], ["reload"], ["resync", "--all"], ["why", "a@contoso.com"], ["release", "a@contoso.com"]):
+        result = ask(sim, *arguments)
+        assert result.code == 1, result
+        said.add(result.err.replace("a@contoso.com: ", ""))
+    assert len(said) == 1, said
+    assert re.fullmatch(r"presenced: \S+/control\.sock: no daemon answers; is presenced running with this config\.xml, "
+                        r"and are you its user\?\n", said.pop())
 
 
 def test_stale_token_is_replaced_once(sim):

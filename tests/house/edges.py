@@ -1,4 +1,5 @@
-"""The law of the house: every #include in src/ against the table src/rooms.txt, and the table against the floors.
+"""The law of the house: every #include in src/ against the table src/rooms.txt, and the table against the floors. The
+stand-ins (Graph and Entra for tests and dry runs) stand on no floor: they may include rooms, no room includes them.
 
     edges.py          checks; also that the map in src/README.md is the one the table draws
     edges.py --map    prints that map"""
@@ -23,8 +24,13 @@ SYSTEM = set(
 )
 
 
+LOGS_FROM = 5  # floors below return errors, this one and those above log them
+LOOKS_AT_CLOCKS = (0, 2, 7, 8, 9)  # the others are given `now`
+STAND_IN = None  # the floor of a stand-in
+
+
 class Table:
-    """src/rooms.txt: rooms by name in the order of the file, libraries as (name, prefixes, rooms)."""
+    """src/rooms.txt: rooms and stand-ins by name in the order of the file, libraries as (name, prefixes, rooms)."""
 
     def __init__(self, path):
         self.path, self.rooms, self.libraries, self.errors = path, {}, [], []
@@ -32,8 +38,11 @@ class Table:
             if not line.strip() or line.startswith("#"):
                 continue
             room = re.fullmatch(r"room (\d) (\S+) :(.*)", line)
+            stand_in = re.fullmatch(r"stand_in (\S+) :(.*)", line)
             library = re.fullmatch(r"library (\S+) : (.+) : (.+)", line)
-            if room:
+            if stand_in:
+                self.rooms[stand_in[1]] = {"floor": STAND_IN, "deps": stand_in[2].split(), "line": number}
+            elif room:
                 self.rooms[room[2]] = {"floor": int(room[1]), "deps": room[3].split(), "line": number}
             elif library:
                 self.libraries.append((library[1], library[2].split(), library[3].split()))
@@ -55,6 +64,11 @@ class Table:
                 if dep not in self.rooms:
                     yield room["line"], f"{edge}: no such room"
                     continue
+                if self.floor(dep) is STAND_IN and room["floor"] is not STAND_IN:
+                    yield room["line"], f"{edge}: a room does not include a stand-in"
+                    continue
+                if room["floor"] is STAND_IN:
+                    continue
                 down = self.floor(dep) < room["floor"]
                 within_adapters = room["floor"] == 2 == self.floor(dep) and not self.upper_half(dep)
                 if not down and not within_adapters:
@@ -72,7 +86,9 @@ def room_of(path):
     parts = Path(path).parts
     if len(parts) < 2:
         return None
-    return f"adapters/{Path(parts[1]).stem.split('-')[0]}" if parts[0] == "adapters" else parts[0]
+    if parts[0] == "adapters":
+        return f"adapters/{Path(parts[1]).stem.split('-')[0]}"
+    return "/".join(parts[:2]) if parts[0] == "stand_in" and len(parts) > 2 else parts[0]
 
 
 def prefix_fits(prefix, header):
@@ -100,31 +116,31 @@ def check_include(table, src, path, target):
     allowed = table.rooms[room]["deps"] + [room] if room in table.rooms else ["base", "cli"]  # src/main.c
     if other not in allowed:
         return f"{room or path.name} -> {other}: not in src/rooms.txt"
-    if quoted[1] == "base/log.h" and room in table.rooms and room != "base" and table.floor(room) < 4:
-        return f"{room} -> base/log.h: floors 0 to 3 return errors, floors 4 and 5 log them"
+    logs = room not in table.rooms or room == "base" or table.floor(room) is STAND_IN or table.floor(room) >= LOGS_FROM
+    if quoted[1] == "base/log.h" and not logs:
+        return f"{room} -> base/log.h: floors below {LOGS_FROM} return errors, those from there on log them"
     return None
 
 
 def check_clock(table, src, path, text):
-    """`now` is a parameter: only floor 0, the adapters and floor 5 look at a clock."""
+    """`now` is a parameter: only floor 0, the adapters, the floors above the engine and graphsim look at a clock."""
     room = room_of(path.relative_to(src))
-    if room not in table.rooms or table.floor(room) in (0, 2, 5):
+    if room not in table.rooms or room == "stand_in/graphsim" or table.floor(room) in LOOKS_AT_CLOCKS:
         return []
     return [text.count("\n", 0, m.start()) + 1 for m in re.finditer(r"\b(clock_now_ms|clock_gettime|time)\s*\(", text)]
 
 
 def draw(table):
     lines = ["```text"]
-    for floor in sorted({room["floor"] for room in table.rooms.values()}, reverse=True):
-        lines.append(f"floor {floor}")
+    floors = {room["floor"] for room in table.rooms.values()}
+    for floor in ([STAND_IN] if STAND_IN in floors else []) + sorted(floors - {STAND_IN}, reverse=True):
+        lines.append("stand-ins, on no floor" if floor is STAND_IN else f"floor {floor}")
         for name, room in table.rooms.items():
             if room["floor"] != floor:
                 continue
             libraries = [library for library, _, rooms in table.libraries if name in rooms]
             # base and model lie under nearly everything: naming them on every line would hide the edges that differ.
             deps = [dep for dep in room["deps"] if dep not in ("base", "model")]
-            if set(deps) >= {n for n, r in table.rooms.items() if r["floor"] in (2, 3)} - {"api"}:
-                deps = ["every room below"]
             shown = ("  -> " + " ".join(deps) if deps else "") + ("  [" + " ".join(libraries) + "]" if libraries else "")
             lines.append(f"  {name:<22}{shown}".rstrip())
     return "\n".join(lines + ["```"])
@@ -139,6 +155,16 @@ def check_map(root, table):
     line = text[: text.index(MAP_BEGIN)].count("\n") + 1
     return [] if drawn == draw(table) else [finding(root, readme, line, "not the map that src/rooms.txt draws; "
                                                                         "paste `tests/house/edges.py --map`")]
+
+
+def check_commands(root, src):
+    """cli is one file per command: cli.c has their table, arguments.c what they share, and any other file is a command."""
+    table = src / "cli" / "cli.c"
+    if not table.is_file():
+        return []
+    commands = set(re.findall(r'^\s+\{"(\w+)", "', table.read_text("utf-8"), re.M))
+    return [finding(root, path, 1, f"{path.stem} is not a command; cli holds one file per command, and nothing else")
+            for path in files(root, ".c", under="src/cli") if path.stem not in commands | {"cli", "arguments"}]
 
 
 def check(root):
@@ -158,7 +184,7 @@ def check(root):
                 findings.append(finding(root, path, text.count("\n", 0, match.start(1)) + 1, wrong))
         for line in check_clock(table, src, path, bare_c(text)):
             findings.append(finding(root, path, line, "looks at a clock; `now` is a parameter here"))
-    return findings + check_map(root, table)
+    return findings + check_commands(root, src) + check_map(root, table)
 
 
 if __name__ == "__main__":

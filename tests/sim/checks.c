@@ -2,6 +2,7 @@
 #include "adapters/json.h"
 #include "base/str.h"
 #include "sim.h"
+#include "world/disk.h"
 
 #include <string.h>
 #include <time.h>
@@ -129,19 +130,19 @@ void check_sent(struct sim *sim, struct sim_tenant *tenant, bool is_token, const
   if (is_token) {
     pace_token_sent(sim, tenant);
     if (tenant->token_requests > 1)
-      sim_fail(sim, "%s: %d token requests are under way", tenant->host, tenant->token_requests);
+      sim_fail(sim, "%s: %d token requests are under way", tenant->tenant.setup.address, tenant->token_requests);
     return;
   }
   if (!sim->in_turn)
-    sim_fail(sim, "%s: a request goes out between two turns", tenant->host);
+    sim_fail(sim, "%s: a request goes out between two turns", tenant->tenant.setup.address);
   if (!sim->turn_sent)
     sim->turn_writes = disk_writes();
   sim->turn_sent = true;
   int64_t gate_ms = tenant->gate_ms > tenant->gate_unsaved_ms ? tenant->gate_ms : tenant->gate_unsaved_ms;
-  if (sim->steady_ms < gate_ms)
+  if (sim_steady(sim) < gate_ms)
     sim_fail(
-        sim, "%s: a request goes out %lld ms before the pause that Graph asked for is over", tenant->host,
-        (long long)(gate_ms - sim->steady_ms));
+        sim, "%s: a request goes out %lld ms before the pause that Graph asked for is over",
+        tenant->tenant.setup.address, (long long)(gate_ms - sim_steady(sim)));
   if (*body != '\0')
     check_sets(sim, tenant, path, body);
   for (size_t i = 0; i < tenant->watched_count; i++) {
@@ -186,7 +187,7 @@ static void on_set_preferred(struct sim *sim, struct sim_tenant *tenant, const s
 static void on_clear_preferred(struct sim *sim, struct sim_tenant *tenant, const struct person *person)
 {
   struct watched *watched = watch(tenant, person->id);
-  int64_t now = sim_true_now(sim), late_ms = 2 * sim->config.request_timeout_ms;
+  int64_t now = sim_true_now(sim), late_ms = 2 * sim->world.config.request_timeout_ms;
   bool fresh = now < watched->set_ms + OWN_MS + late_ms;
   bool looked = watched->read_ms >= watched->chosen_ms || now < watched->chosen_ms + LOOK_MS + late_ms;
   /* Leave to clear without a look is not kept in reserve. */
@@ -220,12 +221,13 @@ void check_visit(void *context, const struct visit *visit)
   struct sim *sim = tenant->sim;
   const struct counters *counters = &tenant->tenant.counters;
   sim_say(
-      sim, "  %s: %s %s: %d%s%s%s", tenant->host, visit->operation, visit->user,
+      sim, "  %s: %s %s: %d%s%s%s", tenant->tenant.setup.address, visit->operation, visit->user,
       visit->fate == FATE_ANSWER ? visit->status : 0, *visit->fault == '\0' ? "" : " (", visit->fault,
       *visit->fault == '\0' ? "" : ")");
   if (counters->over_budget > 0)
     sim_fail(
-        sim, "%s: more than %d presence requests in 30 seconds", tenant->host, tenant->tenant.setup.requests_per_30s);
+        sim, "%s: more than %d presence requests in 30 seconds", tenant->tenant.setup.address,
+        tenant->tenant.setup.requests_per_30s);
   if (counters->max_in_flight > 1)
     sim_fail(sim, "%s: %d presence requests of one person at a time", visit->user, counters->max_in_flight);
   struct person *person = directory_by_upn(tenant->tenant.directory, visit->user);
@@ -292,7 +294,7 @@ static void note_gate(struct sim *sim, struct sim_tenant *tenant, const char *te
     seconds = (double)(until_ms - sim_true_now(sim)) / 1000;
   else if (end == text || *end != '\0')
     return; /* rubbish */
-  int64_t gate_ms = sim->steady_ms + (int64_t)(seconds * 1000);
+  int64_t gate_ms = sim_steady(sim) + (int64_t)(seconds * 1000);
   if (gate_ms > tenant->gate_unsaved_ms)
     tenant->gate_unsaved_ms = gate_ms;
 }
@@ -326,8 +328,8 @@ static void note_outcome(
     struct sim *sim, struct watched *watched, const struct visit *visit, bool is_set, bool is_clear)
 {
   if (is_set)
-    watched->confirmed =
-        watched->set_ms == visit->now && sim_true_now(sim) > watched->said_ms + 2 * sim->config.request_timeout_ms;
+    watched->confirmed = watched->set_ms == visit->now &&
+                         sim_true_now(sim) > watched->said_ms + 2 * sim->world.config.request_timeout_ms;
   if (sim->identities_moved)
     return;
   if (is_set && watched->set_ms == visit->now)
@@ -434,13 +436,13 @@ static void check_person(struct sim *sim, size_t name)
   struct expectation earlier = oracle_expects(&sim->oracle, name, wall_ms - STABLE_MS);
   struct expectation soon =
       oracle_expects(&sim->oracle, name, wall_ms + CLOCK_SECOND); /* Graph's times are in seconds */
-  bool stood = sim->oracle.passed_ms[name] == 0 || sim->steady_ms >= sim->oracle.passed_ms[name] + STABLE_MS;
+  bool stood = sim->oracle.passed_ms[name] == 0 || sim_steady(sim) >= sim->oracle.passed_ms[name] + STABLE_MS;
   if (!stood || !same(&expected, &earlier) || !same(&expected, &soon))
     return; /* it is just changing: the next look will see it */
   must(person != NULL);
   person_expire(person, now);
   /* What ends by itself within the time that its request may have been on its way is over, for all we can know. */
-  int64_t soon_ms = now + sim->config.request_timeout_ms;
+  int64_t soon_ms = now + sim->world.config.request_timeout_ms;
   const struct watched *watched = watch(tenant, person->id);
   bool theirs = watched->chosen || (watched->taken_back && person->preferred.presence == PRESENCE_NONE);
   bool preferred = theirs || person->preferred.presence == expected.preferred ||
@@ -468,23 +470,23 @@ static void check_people(struct sim *sim)
 /* Names that have changed hands are looked up again within a day. What UCCs say then is said anew. */
 static void settle_identities(struct sim *sim)
 {
-  world_pass(sim, 26 * CLOCK_HOUR);
+  life_pass(sim, 26 * CLOCK_HOUR);
   for (size_t name = 0; name < SIM_NAMES; name++)
     for (size_t ucc = 0; ucc < SIM_UCCS; ucc++)
       if (sim->oracle.voices[name][ucc].spoken)
         weather_event(sim, name, ucc, "LoggedOff", "");
-  world_pass(sim, CLOCK_MINUTE);
+  life_pass(sim, CLOCK_MINUTE);
   sim->identities_moved = false;
 }
 
 void check_end(struct sim *sim)
 {
-  int64_t gate_ms = sim->steady_ms;
-  world_pass(sim, 0);
+  int64_t gate_ms = sim_steady(sim);
+  life_pass(sim, 0);
   for (size_t i = 0; i < SIM_TENANTS; i++)
     if (sim->tenants[i].gate_ms > gate_ms)
       gate_ms = sim->tenants[i].gate_ms;
-  world_pass(sim, gate_ms - sim->steady_ms);
+  life_pass(sim, gate_ms - sim_steady(sim));
   if (sim->identities_moved)
     settle_identities(sim);
   for (size_t name = 0; name < SIM_NAMES && !sim->failed; name++)
@@ -493,12 +495,12 @@ void check_end(struct sim *sim)
   /* Every slot of everybody, at the smaller budget; token and lookup troubles that are still being waited for. */
   int64_t within_ms = 30 * CLOCK_MINUTE;
   for (size_t i = 0; i < SIM_TENANTS; i++)
-    within_ms += SIM_NAMES * 4 * INT64_C(30000) * 115 / 100 / sim->accounts[i].requests_per_30_seconds;
-  if (!world_rest(sim, within_ms) && !sim->failed)
+    within_ms += SIM_NAMES * 4 * INT64_C(30000) * 115 / 100 / sim->world.accounts[i].requests_per_30_seconds;
+  if (!life_rest(sim, within_ms) && !sim->failed)
     sim_fail(sim, "not everything is done %lld minutes after the last event", (long long)(within_ms / CLOCK_MINUTE));
   for (int i = 0; i < 12 && !sim->failed; i++) {
     check_people(sim);
-    world_pass(sim, 3 * CLOCK_MINUTE + sim_roll(sim, 240000));
+    life_pass(sim, 3 * CLOCK_MINUTE + sim_roll(sim, 240000));
   }
   if (!sim->failed && (sim->options.plant == PLANT_STARVED || sim_chance(sim, 0.5)))
     rush_hour(sim);

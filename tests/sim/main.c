@@ -1,10 +1,13 @@
 /* sim --seeds N [--first K]   runs N seeds from K (default 1), stops at the first violation
  * sim --seed K [--trace]      runs one, and tells everything that happens
+ * ... --hash                  prints each seed and the hash of its trace: two builds with the same hashes are one
+ *                             behaviour
  * sim --same K                runs one twice: the same seed must be the same run
  * sim --planted               plants one defect after the other, each of which a check must find */
 #include "base/log.h"
 #include "base/str.h"
 #include "sim.h"
+#include "world/disk.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -20,7 +23,7 @@ static bool run(uint64_t seed, const struct sim_options *options)
   return good;
 }
 
-static int sweep(uint64_t first, uint64_t count)
+static int sweep(uint64_t first, uint64_t count, bool hash)
 {
   struct sim_options options = {0};
   size_t requests = 0, events = 0, crashes = 0, reloads = 0;
@@ -29,11 +32,13 @@ static int sweep(uint64_t first, uint64_t count)
   for (uint64_t seed = first; seed < first + count; seed++) {
     if (!run(seed, &options))
       return 1;
+    if (hash)
+      printf("%" PRIu64 " %016" PRIx64 "\n", seed, sim.hash);
     requests += sim.requests;
     events += sim.events;
     crashes += sim.crashes;
     reloads += sim.reloads;
-    virtual_ms += sim.steady_ms;
+    virtual_ms += sim.world.clock.steady_ms;
   }
   printf(
       "%" PRIu64 " seeds from %" PRIu64
@@ -83,14 +88,14 @@ static int planted(void)
 
 static int usage(void)
 {
-  fprintf(stderr, "sim: give --seeds N [--first K], --seed K [--trace], --same K or --planted\n");
+  fprintf(stderr, "sim: give --seeds N [--first K] [--hash], --seed K [--trace] [--hash], --same K or --planted\n");
   return 2;
 }
 
 int main(int argc, char **argv)
 {
   int64_t seeds = 0, first = 1, seed = -1, twice = -1;
-  bool trace = false, plant = false;
+  bool trace = false, hash = false, plant = false;
   for (int i = 1; i < argc; i++) {
     int64_t *number = strcmp(argv[i], "--seeds") == 0   ? &seeds
                       : strcmp(argv[i], "--first") == 0 ? &first
@@ -98,10 +103,12 @@ int main(int argc, char **argv)
                       : strcmp(argv[i], "--same") == 0  ? &twice
                                                         : NULL;
     trace = trace || strcmp(argv[i], "--trace") == 0;
+    hash = hash || strcmp(argv[i], "--hash") == 0;
     plant = plant || strcmp(argv[i], "--planted") == 0;
     if (number != NULL && (i + 1 == argc || !str_parse_int(argv[++i], 0, INT64_MAX, number)))
       return usage();
-    if (number == NULL && strcmp(argv[i], "--trace") != 0 && strcmp(argv[i], "--planted") != 0)
+    if (number == NULL && strcmp(argv[i], "--trace") != 0 && strcmp(argv[i], "--hash") != 0 &&
+        strcmp(argv[i], "--planted") != 0)
       return usage();
   }
   disk_install();
@@ -112,6 +119,8 @@ int main(int argc, char **argv)
     return planted();
   if (twice >= 0)
     return same((uint64_t)twice);
+  if (seed >= 0 && hash)
+    return sweep((uint64_t)seed, 1, true);
   if (seed >= 0) {
     struct sim_options options = {.trace = trace};
     bool good = run((uint64_t)seed, &options);
@@ -119,5 +128,5 @@ int main(int argc, char **argv)
       printf("seed %" PRId64 ": no violation; hash %016" PRIx64 "\n", seed, sim.hash);
     return good ? 0 : 1;
   }
-  return seeds > 0 ? sweep((uint64_t)first, (uint64_t)seeds) : usage();
+  return seeds > 0 ? sweep((uint64_t)first, (uint64_t)seeds, hash) : usage();
 }

@@ -1,5 +1,6 @@
-/* What every agent should show, from the acknowledged events: the meaning of interface 4 written down a second time,
- * without a store, a schedule or a network. What a rule answers to one event is taken from the rules themselves. */
+/* What every agent should show, from the acknowledged events: the meaning of a ruleset's answers (rules/README.md) and
+ * of several contact centres written down a second time, without a store, a schedule or a network. What a rule answers
+ * to one event is taken from the rules themselves. */
 #include "base/str.h"
 #include "sim.h"
 
@@ -86,7 +87,7 @@ void oracle_pass(struct sim *sim)
     for (size_t ucc = 0; ucc < SIM_UCCS; ucc++)
       passed = ripen(&sim->oracle.voices[name][ucc], sim_wall_now(sim)) || passed;
     if (passed)
-      sim->oracle.passed_ms[name] = sim->steady_ms;
+      sim->oracle.passed_ms[name] = sim_steady(sim);
   }
 }
 
@@ -103,7 +104,7 @@ static void decide(struct sim *sim, size_t name, size_t ucc, int64_t moment_ms)
   must(str_copy(event.reason, sizeof event.reason, voice->reason));
   must(str_copy(event.ucc, sizeof event.ucc, sim_uccs[ucc]));
   must(ruleset_decide(
-      sim->rulesets[sim_account_of(name)], &event, voice->since_ms, moment_ms, &agent, &decision, &trouble));
+      sim->world.rulesets[sim_account_of(name)], &event, voice->since_ms, moment_ms, &agent, &decision, &trouble));
   (void)ripen(voice, sim_wall_now(sim));
   voice->pending_ms = 0;
   if (decision.kind == DECISION_KEEP)
@@ -121,7 +122,7 @@ static void decide(struct sim *sim, size_t name, size_t ucc, int64_t moment_ms)
 
 void oracle_resume(struct sim *sim, int64_t alive_ms)
 {
-  int64_t within_ms = sim->config.resume_within_ms;
+  int64_t within_ms = sim->world.config.resume_within_ms;
   if (within_ms == 0 || alive_ms == 0 || sim_wall_now(sim) - alive_ms <= within_ms)
     return;
   sim_say(sim, "longer away than ResumeWithin");

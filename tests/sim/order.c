@@ -21,7 +21,7 @@ static enum step step_of(const char *action, const char *message)
 static bool ended(const struct sim *sim, int64_t ends_ms)
 {
   int64_t now = sim_true_now(sim);
-  return ends_ms <= now && now < ends_ms + 2 * sim->config.request_timeout_ms;
+  return ends_ms <= now && now < ends_ms + 2 * sim->world.config.request_timeout_ms;
 }
 
 static bool session_stands(const struct sim *sim, const struct person *person, enum presence presence)
@@ -42,8 +42,8 @@ static bool is_done(
     struct sim *sim, const struct person *person, const struct watched *watched, enum step step,
     const struct expectation *expected)
 {
-  int64_t soon_ms = sim_true_now(sim) + sim->config.request_timeout_ms;
-  int64_t wall_soon_ms = soon_ms + (sim->offset_ms > 0 ? sim->offset_ms : 0);
+  int64_t soon_ms = sim_true_now(sim) + sim->world.config.request_timeout_ms;
+  int64_t wall_soon_ms = soon_ms + (sim->world.clock.offset_ms > 0 ? sim->world.clock.offset_ms : 0);
   const char *message = person->message == NULL ? "" : person->message;
   switch (step) {
   case SET_SESSION:

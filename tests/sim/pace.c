@@ -13,28 +13,28 @@
 
 void pace_sent(struct sim *sim, const struct sim_tenant *tenant)
 {
-  if (sim->steady_ms < tenant->pace.closed_ms)
+  if (sim_steady(sim) < tenant->pace.closed_ms)
     sim_fail(
-        sim, "%s: a request goes out %lld ms too early after two tokens that Graph does not take", tenant->host,
-        (long long)(tenant->pace.closed_ms - sim->steady_ms));
+        sim, "%s: a request goes out %lld ms too early after two tokens that Graph does not take",
+        tenant->tenant.setup.address, (long long)(tenant->pace.closed_ms - sim_steady(sim)));
 }
 
 void pace_token_sent(struct sim *sim, struct sim_tenant *tenant)
 {
-  if (sim->steady_ms < tenant->pace.token_ms)
+  if (sim_steady(sim) < tenant->pace.token_ms)
     sim_fail(
-        sim, "%s: a token is asked for again %lld ms too early", tenant->host,
-        (long long)(tenant->pace.token_ms - sim->steady_ms));
+        sim, "%s: a token is asked for again %lld ms too early", tenant->tenant.setup.address,
+        (long long)(tenant->pace.token_ms - sim_steady(sim)));
   tenant->pace.asking = true;
 }
 
 void pace_action_sent(struct sim *sim, const struct watched *watched, const char *action)
 {
   /* After a step of the clock everybody tries again. */
-  if (sim->steady_ms < watched->retry_ms && sim->offset_ms == watched->retry_offset_ms)
+  if (sim_steady(sim) < watched->retry_ms && sim->world.clock.offset_ms == watched->retry_offset_ms)
     sim_fail(
         sim, "%s: %s is sent %lld ms too early after a failure", watched->id, action,
-        (long long)(watched->retry_ms - sim->steady_ms));
+        (long long)(watched->retry_ms - sim_steady(sim)));
 }
 
 static void on_token_reply(struct sim *sim, struct pace *pace, const struct visit *visit)
@@ -42,7 +42,7 @@ static void on_token_reply(struct sim *sim, struct pace *pace, const struct visi
   bool good = visit->status == 200 && *visit->fault == '\0';
   pace->tokens += good;
   pace->asking = pace->asking && !good;
-  pace->token_ms = good ? 0 : sim->steady_ms + TOKEN_PAUSE_MS;
+  pace->token_ms = good ? 0 : sim_steady(sim) + TOKEN_PAUSE_MS;
 }
 
 /* ---- 401 */
@@ -78,7 +78,7 @@ static void doubt(struct sim *sim, struct pace *pace, int token)
     return;
   pace->refused_token = token;
   if (++pace->refusals >= 2)
-    pace->closed_ms = sim->steady_ms + REFUSED_PAUSE_MS;
+    pace->closed_ms = sim_steady(sim) + REFUSED_PAUSE_MS;
 }
 
 static bool is_accepted(const struct part *part)
@@ -120,8 +120,8 @@ static void note_failure(struct sim *sim, struct sim_tenant *tenant, const char 
 {
   for (size_t i = 0; i < tenant->watched_count; i++)
     if (strstr(path, tenant->watched[i].id) != NULL && strstr(path, "/presence/") != NULL) {
-      tenant->watched[i].retry_ms = sim->steady_ms + RETRY_PAUSE_MS;
-      tenant->watched[i].retry_offset_ms = sim->offset_ms;
+      tenant->watched[i].retry_ms = sim_steady(sim) + RETRY_PAUSE_MS;
+      tenant->watched[i].retry_offset_ms = sim->world.clock.offset_ms;
     }
 }
 
@@ -134,8 +134,8 @@ void pace_reply(
     return;
   }
   note_token(sim, tenant, parts, count, token);
-  if (visit->status == 429 && !names_pause(visit) && tenant->gate_unsaved_ms < sim->steady_ms + THROTTLE_PAUSE_MS)
-    tenant->gate_unsaved_ms = sim->steady_ms + THROTTLE_PAUSE_MS;
+  if (visit->status == 429 && !names_pause(visit) && tenant->gate_unsaved_ms < sim_steady(sim) + THROTTLE_PAUSE_MS)
+    tenant->gate_unsaved_ms = sim_steady(sim) + THROTTLE_PAUSE_MS;
   if (visit->status >= 500)
     note_failure(sim, tenant, path);
 }

@@ -63,8 +63,9 @@ static void look(struct sim *sim, size_t name)
 }
 
 /* A happening, because a turn of the daemon follows each. */
-static void on_change(struct sim *sim, struct happening *happening UNUSED)
+static void on_change(void *context, struct happening *happening UNUSED)
 {
+  struct sim *sim = context;
   static const char *const states[] = {"Talking", "WrapUp", "NotReady", "Ready"};
   size_t name = sim_roll(sim, SIM_NAMES);
   if (!stays(name))
@@ -73,9 +74,9 @@ static void on_change(struct sim *sim, struct happening *happening UNUSED)
 
 static void rush(struct sim *sim, int64_t ms, bool looks)
 {
-  for (int64_t until_ms = sim->steady_ms + ms; sim->steady_ms < until_ms && !sim->failed;) {
-    sim_at(sim, &next_change, sim->steady_ms);
-    world_pass(sim, 1 + sim_roll(sim, EVENT_MS));
+  for (int64_t until_ms = sim_steady(sim) + ms; sim_steady(sim) < until_ms && !sim->failed;) {
+    sim_at(sim, &next_change, sim_steady(sim));
+    life_pass(sim, 1 + sim_roll(sim, EVENT_MS));
     for (size_t name = 0; looks && name < SIM_NAMES && !sim->failed; name++)
       look(sim, name);
   }

@@ -2,16 +2,16 @@
  * virtual clock, a network that loses, delays and reorders, a disk that fills up, and people who do as they please. One
  * seed is one run, byte for byte.
  *
- *   world    the clock, the queue of what happens next, the daemon's life: start, crash, restart, reload
- *   network  the way to the tenants and back
+ *   world    clock, network, disk and the daemon's site are those of every test: tests/world
+ *   life     the daemon's life: start, crash, restart, reload; one whole run
+ *   network  what becomes of a request on its way, and of its answer
  *   oracle   what every agent should show, worked out a second time from the acknowledged events
  *   weather  what goes wrong, and what contact centres and people do
  *   checks   what must never be seen, and what must be seen in the end
  *   order    of them: nothing is taken away before its replacement stands
  *   parts    of them: a $batch, taken apart
  *   pace     what fails is not hammered
- *   rush     under more changes than the budget carries nobody starves, and nobody fades
- *   disk     SQLite's way to the disk */
+ *   rush     under more changes than the budget carries nobody starves, and nobody fades */
 #ifndef TESTS_SIM_SIM_H
 #define TESTS_SIM_SIM_H
 
@@ -21,7 +21,8 @@
 #include "base/list.h"
 #include "base/must.h"
 #include "service/service.h"
-#include "tenant/tenant.h"
+#include "stand_in/tenant/tenant.h"
+#include "world/world.h"
 
 /* Monday, 2026-01-05T00:00Z */
 #define SIM_START INT64_C(1767571200000)
@@ -51,12 +52,6 @@ enum trouble {
 enum { TROUBLES = 17 };
 
 struct sim;
-
-/* Something that happens at a moment of steady time. */
-struct happening {
-  struct heap_node due;
-  void (*happen)(struct sim *sim, struct happening *happening);
-};
 
 struct stand_seen {
   enum decision_kind kind;
@@ -123,7 +118,6 @@ struct pace {
 struct sim_tenant {
   struct sim *sim;
   struct tenant tenant;
-  char host[32];
   int token_requests;      /* under way */
   int64_t gate_ms;         /* steady: nothing may be sent before it */
   int64_t gate_unsaved_ms; /* likewise, but the turn that would write it down is not over */
@@ -158,39 +152,26 @@ struct sim_options {
 };
 
 struct sim {
-  uint64_t number; /* the seed's */
-  struct seed seed;
+  uint64_t number;    /* the seed's */
+  struct world world; /* with the daemon, which is down while there is no service */
   struct sim_options options;
   unsigned troubles;
-  /* time */
-  int64_t steady_ms, offset_ms; /* the wall clock is START + steady + offset */
-  struct heap queue;            /* struct happening */
-  int64_t wake_at_ms;           /* wall; the daemon's */
   /* outcome */
   uint64_t hash; /* of everything that was said */
   bool failed;
   char why[1024];
   size_t requests, events, crashes, restarts, reloads;
   /* the daemon */
-  char folder[64], state[96];
-  struct config config;
-  struct config_account accounts[SIM_ACCOUNTS];
-  const char *account_ids[SIM_ACCOUNTS];
   int64_t leases_ms[SIM_ACCOUNTS]; /* that are meant */
-  struct wiped secrets[SIM_ACCOUNTS];
-  struct ruleset *rulesets[SIM_ACCOUNTS];
   uint32_t generation;
-  struct json *json, *tenant_json;
-  struct store *store;
-  struct service *service; /* NULL while it is down */
-  struct list_node exchanges;
+  struct json *tenant_json;
   struct happening restart;
   int64_t ran_ms; /* wall: the last turn that was saved */
   bool ended;     /* and it was the last in good order */
   int turns_since_reload;
   bool in_turn, turn_sent; /* ... and it has sent a request to Graph */
   uint64_t turn_writes;    /* those of the disk, when that request went out */
-  /* the world */
+  /* those around it */
   struct sim_tenant tenants[SIM_TENANTS];
   bool calm;   /* nothing goes wrong any more */
   bool rushes; /* and everybody looks: see rush.c */
@@ -202,8 +183,9 @@ struct sim {
   bool identities_moved; /* names are not who they were: the oracle is of no use before the last round */
 };
 
-/* ---- world */
+/* ---- life */
 
+int64_t sim_steady(const struct sim *sim);
 int64_t sim_true_now(const struct sim *sim); /* as Graph's clock says */
 int64_t sim_wall_now(const struct sim *sim); /* as the host's clock says */
 uint32_t sim_roll(struct sim *sim, uint32_t below);
@@ -217,21 +199,22 @@ void sim_at(struct sim *sim, struct happening *happening, int64_t steady_ms);
 
 /* One whole run. True: no violation. */
 bool sim_run(struct sim *sim, uint64_t number, const struct sim_options *options);
-void world_start(struct sim *sim);
+void life_start(struct sim *sim);
 /* kill -9; what its last turn has not committed is gone. It starts again after a while. */
-void world_crash(struct sim *sim, const char *how);
-void world_end(struct sim *sim); /* in good order, and then as after a crash */
-void world_reload(struct sim *sim);
+void life_crash(struct sim *sim, const char *how);
+void life_end(struct sim *sim); /* in good order, and then as after a crash */
+void life_reload(struct sim *sim);
 /* Runs until that moment; every turn of the daemon in between. */
-void world_pass(struct sim *sim, int64_t ms);
+void life_pass(struct sim *sim, int64_t ms);
 /* Runs until everybody shows what they should, for all the daemon knows; false: not within that time. */
-bool world_rest(struct sim *sim, int64_t within_ms);
+bool life_rest(struct sim *sim, int64_t within_ms);
 
 /* ---- network */
 
-void network_ports(struct sim *sim, struct ports *ret_ports);
+/* Decides from now on what becomes of every exchange. */
+void sim_network_begin(struct sim *sim);
 /* The client is gone. What was sent may still arrive, before it is started again. */
-void network_cut(struct sim *sim);
+void sim_network_cut(struct sim *sim);
 
 /* ---- oracle */
 
@@ -321,15 +304,5 @@ void pace_reply(
     const struct part *parts, size_t count);
 /* The daemon starts anew. */
 void pace_forget(struct sim_tenant *tenant);
-
-/* ---- disk */
-
-void disk_install(void);
-/* An empty disk again. */
-void disk_clear(void);
-/* After so many more writes every write fails; -1: never. how: SQLITE_FULL or SQLITE_IOERR. */
-void disk_fail_after(int writes, int how);
-/* How many there were, ever. */
-uint64_t disk_writes(void);
 
 #endif

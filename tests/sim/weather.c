@@ -2,6 +2,7 @@
 #include "base/str.h"
 #include "intake/intake.h"
 #include "sim.h"
+#include "world/disk.h"
 
 #include <sqlite3.h>
 #include <string.h>
@@ -23,12 +24,12 @@ void weather_event(struct sim *sim, size_t name, size_t ucc, const char *state, 
   must(str_copy(event.state, sizeof event.state, state));
   must(str_copy(event.reason, sizeof event.reason, reason));
   must(str_copy(event.ucc, sizeof event.ucc, sim_uccs[ucc]));
-  if (sim->service == NULL)
+  if (sim->world.service == NULL)
     return; /* a source that cannot deliver keeps it, and what comes then is newer */
   sim->events++;
   sim_say(sim, "%s from %s: %s %s", event.agent, event.ucc, state, reason);
   if (sim->options.plant != PLANT_LOST_EVENT || sim->events % 50 != 0)
-    must(service_event(sim->service, &event, false) == SERVICE_ACCEPTED);
+    must(service_event(sim->world.service, &event, false) == SERVICE_ACCEPTED);
   oracle_event(sim, name, ucc, &event);
   check_said(sim, name);
 }
@@ -38,13 +39,13 @@ static void stale_event(struct sim *sim, size_t name, size_t ucc)
 {
   static struct event event;
   const struct voice *voice = &sim->oracle.voices[name][ucc];
-  if (sim->service == NULL || sim->identities_moved || !voice->spoken || voice->at_ms > sim_wall_now(sim))
+  if (sim->world.service == NULL || sim->identities_moved || !voice->spoken || voice->at_ms > sim_wall_now(sim))
     return;
   event = (struct event){.at_ms = voice->at_ms - 1, .at_given = true, .state = "LoggedOff"};
   must(str_copy(event.agent, sizeof event.agent, sim_name(name)));
   must(str_copy(event.ucc, sizeof event.ucc, sim_uccs[ucc]));
   sim_say(sim, "%s from %s: stale", event.agent, event.ucc);
-  if (service_event(sim->service, &event, false) != SERVICE_STALE)
+  if (service_event(sim->world.service, &event, false) != SERVICE_STALE)
     sim_fail(sim, "%s: an event older than the last counts", event.agent);
   oracle_hear(sim, ucc);
 }
@@ -59,8 +60,9 @@ void weather_any_event(struct sim *sim, size_t name, size_t ucc)
   weather_event(sim, name, ucc, said[which][0], said[which][1]);
 }
 
-static void on_event(struct sim *sim, struct happening *happening)
+static void on_event(void *context, struct happening *happening)
 {
+  struct sim *sim = context;
   if (sim->calm)
     return;
   int count = sim_chance(sim, 0.05) ? 20 : 1;
@@ -68,39 +70,39 @@ static void on_event(struct sim *sim, struct happening *happening)
     weather_any_event(sim, sim_roll(sim, SIM_NAMES), sim_chance(sim, 0.8) ? 0 : 1);
   if (sim_chance(sim, 0.05))
     stale_event(sim, sim_roll(sim, SIM_NAMES), sim_roll(sim, SIM_UCCS));
-  sim_at(sim, happening, sim->steady_ms + 1 + sim_roll(sim, 20000));
+  sim_at(sim, happening, sim_steady(sim) + 1 + sim_roll(sim, 20000));
 }
 
 /* ---- the daemon's host */
 
 static void crash(struct sim *sim)
 {
-  if (sim->service == NULL)
+  if (sim->world.service == NULL)
     return;
-  if (sim_chance(sim, 0.5)) /* within a commit of one of the next turns; world_crash() follows from that */
+  if (sim_chance(sim, 0.5)) /* within a commit of one of the next turns; life_crash() follows from that */
     disk_fail_after((int)sim_roll(sim, 40), SQLITE_IOERR);
   else if (sim_chance(sim, 0.5))
-    world_end(sim);
+    life_end(sim);
   else
-    world_crash(sim, "killed");
+    life_crash(sim, "killed");
 }
 
 static void fill_disk(struct sim *sim)
 {
-  if (sim->service != NULL)
+  if (sim->world.service != NULL)
     disk_fail_after(0, SQLITE_FULL);
 }
 
 static void step_clock(struct sim *sim)
 {
-  if (sim->service == NULL)
+  if (sim->world.service == NULL)
     return; /* nothing tells a daemon that did not run how far the clock was set */
   disk_fail_after(-1, 0);
   int64_t by_ms =
       (int64_t)sim_roll(sim, sim_chance(sim, 0.5) ? 120000 : 10800000) - (sim_chance(sim, 0.5) ? 60000 : 5400000);
   oracle_pass(sim);
-  sim->offset_ms = sim_chance(sim, 0.3) ? 0 : sim->offset_ms + by_ms;
-  sim_say(sim, "the clock is off by %lld ms", (long long)sim->offset_ms);
+  sim->world.clock.offset_ms = sim_chance(sim, 0.3) ? 0 : sim->world.clock.offset_ms + by_ms;
+  sim_say(sim, "the clock is off by %lld ms", (long long)sim->world.clock.offset_ms);
 }
 
 /* ---- people */
@@ -114,7 +116,7 @@ static void move_identities(struct sim *sim)
   char other[64], id[SEED_GUID_SIZE];
   sim->identities_moved = true;
   snprintf(other, sizeof other, "x%u@old.example", sim_roll(sim, 1000000000));
-  seed_guid(seed_next(&sim->seed), other, id);
+  seed_guid(seed_next(&sim->world.seed), other, id);
   if (person == NULL) {
     sim_say(sim, "%s is created", sim_name(name));
     directory_add(directory, sim_name(name), id);
@@ -188,7 +190,7 @@ static void change_client(struct sim *sim)
 
 static void override(struct sim *sim)
 {
-  if (sim->service == NULL)
+  if (sim->world.service == NULL)
     return;
   size_t name = sim_roll(sim, SIM_NAMES);
   check_said(sim, name);
@@ -199,20 +201,20 @@ static void override(struct sim *sim)
   struct err err = ERR_INIT;
   if (sim_chance(sim, 0.4)) {
     sim_say(sim, "%s is released", sim_name(name));
-    if (service_release(sim->service, sim_name(name)))
+    if (service_release(sim->world.service, sim_name(name)))
       oracle_release(sim, name);
     return;
   }
   sim_say(sim, "%s is overridden", sim_name(name));
-  must(service_override(sim->service, sim_name(name), &override, &err));
+  must(service_override(sim->world.service, sim_name(name), &override, &err));
   oracle_override(sim, name, override.presence, override.hold_ms);
 }
 
 static void resync(struct sim *sim)
 {
   size_t count;
-  if (sim->service != NULL)
-    must(service_resync(sim->service, NULL, &count));
+  if (sim->world.service != NULL)
+    must(service_resync(sim->world.service, NULL, &count));
   check_unconfirm(sim); /* what was confirmed is not any more */
 }
 
@@ -220,7 +222,7 @@ static void free_one(struct sim *sim, const char *name)
 {
   size_t count;
   sim_say(sim, "%s is freed", name);
-  must(service_resync(sim->service, name, &count));
+  must(service_resync(sim->world.service, name, &count));
   for (size_t i = 0; i < SIM_NAMES; i++)
     if (str_equal_fold(sim_name(i), name))
       check_said(sim, i);
@@ -230,14 +232,13 @@ static void free_one(struct sim *sim, const char *name)
  * resync of everybody would mend what was forgotten. */
 static void free_parked(struct sim *sim)
 {
-  if (sim->service == NULL)
+  if (sim->world.service == NULL)
     return; /* the run has failed */
-  struct list_node *agents = store_agents(sim->store);
-  for (struct list_node *node = agents->next; node != agents; node = node->next) {
-    struct agent *agent = LIST_ENTRY(node, struct agent, all_link);
+  struct store_walk walk;
+  store_walk_begin(sim->world.store, &walk);
+  for (const struct agent *agent; (agent = store_walk_next(&walk)) != NULL;)
     if (agent->phase == PHASE_PARKED && agent->names != NULL)
       free_one(sim, agent->names->text);
-  }
 }
 
 static const struct {
@@ -247,18 +248,19 @@ static const struct {
     {TROUBLE_CRASH, crash},          {TROUBLE_DISK, fill_disk},
     {TROUBLE_CLOCK, step_clock},     {TROUBLE_IDENTITY, move_identities},
     {TROUBLE_CHOICE, choose},        {TROUBLE_CHOICE, choose},
-    {TROUBLE_CLIENT, change_client}, {TROUBLE_RELOAD, world_reload},
+    {TROUBLE_CLIENT, change_client}, {TROUBLE_RELOAD, life_reload},
     {TROUBLE_OVERRIDE, override},    {TROUBLE_REFUSAL, resync},
 };
 
-static void on_trouble(struct sim *sim, struct happening *happening)
+static void on_trouble(void *context, struct happening *happening)
 {
+  struct sim *sim = context;
   if (sim->calm)
     return;
   size_t which = sim_roll(sim, COUNT_OF(acts));
   if (may(sim, acts[which].trouble))
     acts[which].act(sim);
-  sim_at(sim, happening, sim->steady_ms + 1 + sim_roll(sim, 120000));
+  sim_at(sim, happening, sim_steady(sim) + 1 + sim_roll(sim, 120000));
 }
 
 /* ---- networks and services */
@@ -269,7 +271,7 @@ static void add_fault(struct sim *sim, struct sim_tenant *tenant, const char *ki
   struct err err = ERR_INIT;
   snprintf(text, sizeof text, "%s:%.3f:%d", kind, probability, times);
   must(faults_add(&tenant->tenant.faults, text, &err));
-  sim_say(sim, "%s: %s", tenant->host, text);
+  sim_say(sim, "%s: %s", tenant->tenant.setup.address, text);
 }
 
 static void fair(struct sim_tenant *tenant)
@@ -323,24 +325,25 @@ static void foul(struct sim *sim, struct sim_tenant *tenant)
   for (int i = 0; i < 3; i++) {
     size_t which = sim_roll(sim, COUNT_OF(kinds));
     if (may(sim, kinds[which].trouble))
-      add_fault(sim, tenant, kinds[which].kind, seed_unit(&sim->seed) * 0.5, 1 + (int)sim_roll(sim, 50));
+      add_fault(sim, tenant, kinds[which].kind, seed_unit(&sim->world.seed) * 0.5, 1 + (int)sim_roll(sim, 50));
   }
   if (may(sim, TROUBLE_LONG) && sim_chance(sim, 0.1)) {
     tenant->tenant.faults.retry_after_s = 86400;
     add_fault(sim, tenant, sim_chance(sim, 0.5) ? "throttle" : "throttle-date", 1, 1);
   }
   if (may(sim, TROUBLE_NETWORK)) {
-    tenant->loses_request = sim_chance(sim, 0.5) ? seed_unit(&sim->seed) * 0.3 : 0;
-    tenant->loses_reply = sim_chance(sim, 0.5) ? seed_unit(&sim->seed) * 0.3 : 0;
+    tenant->loses_request = sim_chance(sim, 0.5) ? seed_unit(&sim->world.seed) * 0.3 : 0;
+    tenant->loses_reply = sim_chance(sim, 0.5) ? seed_unit(&sim->world.seed) * 0.3 : 0;
     tenant->latency_ms = sim_chance(sim, 0.5) ? 100 + sim_roll(sim, 20000) : 100 + sim_roll(sim, 200000);
   }
   tenant->down = may(sim, TROUBLE_OUTAGE) && sim_chance(sim, 0.3);
   if (tenant->down)
-    sim_say(sim, "%s is down", tenant->host);
+    sim_say(sim, "%s is down", tenant->tenant.setup.address);
 }
 
-static void on_weather(struct sim *sim, struct happening *happening)
+static void on_weather(void *context, struct happening *happening)
 {
+  struct sim *sim = context;
   bool outage = false;
   if (sim->calm)
     return;
@@ -350,13 +353,13 @@ static void on_weather(struct sim *sim, struct happening *happening)
       foul(sim, &sim->tenants[i]);
     outage = outage || sim->tenants[i].down;
   }
-  sim_at(sim, happening, sim->steady_ms + 10000 + sim_roll(sim, outage ? 7200000 : 1200000));
+  sim_at(sim, happening, sim_steady(sim) + 10000 + sim_roll(sim, outage ? 7200000 : 1200000));
 }
 
 void weather_begin(struct sim *sim)
 {
   for (size_t i = 0; i < SIM_TENANTS; i++)
-    sim->tenants[i].tenant.faults.seed.state = seed_next(&sim->seed);
+    sim->tenants[i].tenant.faults.seed.state = seed_next(&sim->world.seed);
   next_event = (struct happening){.happen = on_event};
   next_trouble = (struct happening){.happen = on_trouble};
   next_weather = (struct happening){.happen = on_weather};
@@ -378,16 +381,16 @@ void weather_end(struct sim *sim)
   for (size_t name = 0; name < SIM_NAMES; name++) {
     struct directory *directory = sim_tenant_of(sim, name)->tenant.directory;
     char id[SEED_GUID_SIZE];
-    seed_guid(seed_next(&sim->seed), "again", id);
+    seed_guid(seed_next(&sim->world.seed), "again", id);
     if (directory_by_upn(directory, sim_name(name)) == NULL)
       directory_add(directory, sim_name(name), id);
   }
   disk_fail_after(-1, 0);
-  if (sim->service == NULL)
-    world_start(sim);
+  if (sim->world.service == NULL)
+    life_start(sim);
   oracle_pass(sim);
-  sim->offset_ms = 0;
-  sim_at(sim, &next_trouble, sim->steady_ms);                     /* so that the daemon looks at the clock now */
-  world_pass(sim, sim->config.request_timeout_ms + CLOCK_SECOND); /* the last answers of foul weather */
+  sim->world.clock.offset_ms = 0;
+  sim_at(sim, &next_trouble, sim_steady(sim));                         /* so that the daemon looks at the clock now */
+  life_pass(sim, sim->world.config.request_timeout_ms + CLOCK_SECOND); /* the last answers of foul weather */
   free_parked(sim);
 }

@@ -2,20 +2,18 @@
 #ifndef TESTS_CONFIG_FILE_H
 #define TESTS_CONFIG_FILE_H
 
+#include "cases.h"
+
 #include "base/buf.h"
 #include "base/must.h"
 #include "base/str.h"
 #include "config/config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #define G1 "11111111-2222-3333-4444-555555555555"
 #define G2 "AAAAAAAA-bbbb-cccc-dddd-eeeeeeeeeeee"

@@ -17,24 +17,11 @@ static const char anchored_rules[] =
     "    Chosen = { session.available, preferred.busy }, LoggedOff = clear },\n"
     "}\n";
 
-static void take_rules(const char *text)
-{
-  struct err err = ERR_INIT;
-  const struct rules_limits limits = {1000, 5000, 64 << 20, 64 << 20};
-  FILE *file = fopen(world.rules, "w");
-  assert_non_null(file);
-  assert_true(fputs(text, file) >= 0 && fclose(file) == 0);
-  ruleset_free(world.ruleset);
-  world.ruleset = ruleset_load(world.rules, &limits, 2, &err);
-  if (world.ruleset == NULL)
-    fail_msg("%s", err.text);
-}
-
 static int set_up_anchored(void **s)
 {
   int failed = set_up(s);
   if (failed == 0) {
-    take_rules(anchored_rules);
+    take_rules(anchored_rules, 2);
     restart();
   }
   return failed;
@@ -152,19 +139,19 @@ static void test_who_is_anchored(void **s UNUSED)
 static void test_no_refresh_but_for_the_lease(void **s UNUSED)
 {
   anchor();
-  int64_t last = world.now;
+  int64_t last = now();
   int carriers = 0;
-  while (world.now < START + 12 * CLOCK_HOUR - CLOCK_MINUTE) {
+  while (now() < START + 12 * CLOCK_HOUR - CLOCK_MINUTE) {
     pass(10 * CLOCK_SECOND);
-    if (world.sent == 0)
+    if (graph.sent == 0)
       continue;
-    struct exchange *exchange = &world.exchanges[0];
+    struct exchange *exchange = graph.exchanges[0];
     if (strcmp(exchange->line, "POST token") == 0) {
       answer_token();
     } else {
       assert_true(str_starts(exchange->line, SET "Away Away PT"));
-      assert_true(world.now - last >= 56 * CLOCK_MINUTE && world.now - last < CLOCK_HOUR);
-      last = world.now;
+      assert_true(now() - last >= 56 * CLOCK_MINUTE && now() - last < CLOCK_HOUR);
+      last = now();
       carriers++;
       reply_with(exchange, 200, "", "");
     }
@@ -243,13 +230,13 @@ static void test_reload_and_restart(void **s UNUSED)
   restart();
   answer_token();
   expect_nothing();
-  take_rules(rules_text);
+  take_rules(rules_text, 2);
   service_rules_changed(world.service, 2);
   turn();
   answer(SET "Available Available PT1H", 200);
   answer(CLEAR_PREFERRED, 200);
   expect_nothing();
-  take_rules(anchored_rules);
+  take_rules(anchored_rules, 2);
   service_rules_changed(world.service, 3);
   turn();
   answer(SET "Away Away PT1H", 200);
@@ -257,7 +244,7 @@ static void test_reload_and_restart(void **s UNUSED)
   expect_nothing();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_who_is_anchored),
@@ -267,5 +254,5 @@ int main(void)
       cmocka_unit_test_setup_teardown(test_dropped_by_every_other_state, set_up_anchored, tear_down),
       cmocka_unit_test_setup_teardown(test_reload_and_restart, set_up_anchored, tear_down),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return cases_run(argc, argv, tests, NULL, NULL);
 }

@@ -1,4 +1,6 @@
 /* base/: strings, buffers, values, lists, heaps, errors, wiped memory. Time has its own file. */
+#include "cases.h"
+
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/heap.h"
@@ -7,12 +9,8 @@
 #include "base/value.h"
 #include "base/wiped.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 /* ---- str ---- */
 
@@ -507,7 +505,7 @@ static void test_percent_decode(void **state)
   }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_percent_decode),
@@ -533,5 +531,5 @@ int main(void)
       cmocka_unit_test(errors_carry_their_way),
       cmocka_unit_test(wiped_memory_holds_and_forgets),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return cases_run(argc, argv, tests, NULL, NULL);
 }

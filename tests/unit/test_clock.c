@@ -1,13 +1,11 @@
 /* base/clock: instants and durations as text. Every row is a promise of base/clock.h. */
+#include "cases.h"
+
 #include "base/clock.h"
 #include "base/must.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define UNTOUCHED INT64_C(-4711)
 
@@ -279,7 +277,7 @@ static void the_clock_goes(void **state)
   assert_true(now > earlier && now <= clock_now_ms());
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(rfc3339_is_read),
@@ -295,5 +293,5 @@ int main(void)
       cmocka_unit_test(durations_are_written),
       cmocka_unit_test(the_clock_goes),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return cases_run(argc, argv, tests, NULL, NULL);
 }

@@ -462,7 +462,7 @@ static void accounts_must_agree_with_each_other(void **state)
   }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_section_is_found_wherever_it_stands),
@@ -480,5 +480,5 @@ int main(void)
       cmocka_unit_test(foreign_elements_and_text_inside_are_refused),
       cmocka_unit_test(accounts_must_agree_with_each_other),
   };
-  return cmocka_run_group_tests_name("config", tests, make_folder, remove_folder);
+  return cases_run(argc, argv, tests, make_folder, remove_folder);
 }

@@ -117,7 +117,7 @@ static void the_state_file_is_found_in_spite_of_the_rest(void **state)
   config_release(&config);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_attribute_is_noticed),
@@ -125,5 +125,5 @@ int main(void)
       cmocka_unit_test(what_waits_for_the_start_stays),
       cmocka_unit_test(the_state_file_is_found_in_spite_of_the_rest),
   };
-  return cmocka_run_group_tests(tests, make_folder, remove_folder);
+  return cases_run(argc, argv, tests, make_folder, remove_folder);
 }

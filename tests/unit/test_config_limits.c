@@ -205,12 +205,12 @@ static void the_numbers_of_accounts_and_suffixes_are_bounded(void **state)
   }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_limit_has_default_range_and_both_ends),
       cmocka_unit_test(what_is_no_number_says_so),
       cmocka_unit_test(the_numbers_of_accounts_and_suffixes_are_bounded),
   };
-  return cmocka_run_group_tests_name("config_limits", tests, make_folder, remove_folder);
+  return cases_run(argc, argv, tests, make_folder, remove_folder);
 }

@@ -1,15 +1,13 @@
+#include "cases.h"
+
 #include "adapters/crypto.h"
 #include "base/must.h"
 #include "base/str.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 static void from_hex(const char *hex, struct wiped *ret_bytes)
 {
@@ -231,7 +229,7 @@ static void the_local_server_leaves_its_authority_in_a_file(void **state)
   assert_non_null(strstr(err.text, "ca.pem: cannot be written: No such file or directory"));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(sha256_gives_the_published_digests),
@@ -244,5 +242,5 @@ int main(void)
       cmocka_unit_test(equality_looks_at_every_byte),
       cmocka_unit_test(the_local_server_leaves_its_authority_in_a_file),
   };
-  return cmocka_run_group_tests_name("crypto", tests, NULL, NULL);
+  return cases_run(argc, argv, tests, NULL, NULL);
 }

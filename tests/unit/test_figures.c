@@ -5,26 +5,13 @@
 #define AVAILABLE SET(ID_A, "Available Available")
 #define IN_A_CALL SET(ID_A, "Busy InACall")
 
-static int64_t set_by_ms, stopwatch_us; /* by how much somebody has set the clock */
-
-static int64_t port_steady(void *context UNUSED)
-{
-  return world.now - set_by_ms;
-}
-
-static int64_t port_stopwatch(void *context UNUSED)
-{
-  return stopwatch_us += 250;
-}
-
 static int set_up_measured(void **state_of_test)
 {
   int failed = set_up(state_of_test);
   if (failed != 0)
     return failed;
-  set_by_ms = 0;
-  world.steady = port_steady;
-  world.stopwatch = port_stopwatch;
+  world.clock.shows_steady = true;
+  world.clock.stopwatch_step_us = 250;
   restart();
   return 0;
 }
@@ -67,12 +54,6 @@ static void expect_ages(int count, double sum)
   double seconds = figure("figures", "presence_age", "sum") - sum_before;
   if ((int)measured != count || seconds < sum - 1e-6 || seconds > sum + 1e-6)
     fail_msg("%.0f ages of together %.3f s, not %d of %.3f s", measured, seconds, count, sum);
-}
-
-/* Time passes, and nothing is done in it: what is on its way stays so. */
-static void later(int64_t ms)
-{
-  world.now += ms;
 }
 
 /* ---- age */
@@ -197,13 +178,6 @@ static void who_is_parked_does_not_wait(void **s UNUSED)
   expect_ages(1, 1);
 }
 
-static void set_clock(int64_t by_ms)
-{
-  world.now += by_ms;
-  set_by_ms += by_ms;
-  turn();
-}
-
 static void a_set_clock_makes_nobody_wait_longer(void **s UNUSED)
 {
   static const int64_t steps[] = {CLOCK_HOUR, -CLOCK_HOUR};
@@ -241,13 +215,13 @@ static void expect_lapses(double count)
 /* Every request is answered so at once, until that moment after the start; a token is always given. */
 static void answer_all_until(int64_t until_ms, int status)
 {
-  while (world.now < START + until_ms) {
+  while (now() < START + until_ms) {
     pass(500);
-    for (size_t i = 0; i < world.sent; i++) {
-      if (world.exchanges[i].open && strcmp(world.exchanges[i].line, "POST token") == 0)
-        reply_with(&world.exchanges[i], 200, "", "{\"access_token\":\"t\",\"expires_in\":3600}");
-      else if (world.exchanges[i].open)
-        reply_with(&world.exchanges[i], status, "", "");
+    for (size_t i = 0; i < graph.sent; i++) {
+      if (graph.exchanges[i]->open && strcmp(graph.exchanges[i]->line, "POST token") == 0)
+        reply_with(graph.exchanges[i], 200, "", "{\"access_token\":\"t\",\"expires_in\":3600}");
+      else if (graph.exchanges[i]->open)
+        reply_with(graph.exchanges[i], status, "", "");
     }
     compact();
   }
@@ -321,7 +295,7 @@ static void not_what_should_end(void **s UNUSED)
     tear_down(NULL);
     set_up_measured(NULL);
     first_ready();
-    world.account.lease_ms = table[i].lease_ms;
+    world.accounts[0].lease_ms = table[i].lease_ms;
     state("a@c.com", "NotReady", "SHORT");
     answer(table[i].line, 200);
     answer_all_until(70 * CLOCK_MINUTE, 200);
@@ -496,18 +470,12 @@ static void a_rule_is_counted_when_it_decides(void **s UNUSED)
 static void many_rules_are_others(void **s UNUSED)
 {
   enum { RULES = 510 };
-  struct err err = ERR_INIT;
-  struct rules_limits limits = {1000, 5000, 64 << 20, 64 << 20};
-  FILE *file = fopen(world.rules, "w");
-  assert_non_null(file);
-  fputs("ruleset { name = 'many', states = {", file);
+  char text[16 * RULES];
+  int length = snprintf(text, sizeof text, "ruleset { name = 'many', states = {");
   for (int i = 0; i < RULES; i++)
-    fprintf(file, "S%d = clear, ", i);
-  fputs("} }\n", file);
-  fclose(file);
-  ruleset_free(world.ruleset);
-  if ((world.ruleset = ruleset_load(world.rules, &limits, 1, &err)) == NULL)
-    fail_msg("%s", err.text);
+    length += snprintf(text + length, sizeof text - (size_t)length, "S%d = clear, ", i);
+  snprintf(text + length, sizeof text - (size_t)length, "} }\n");
+  take_rules(text, 1);
   restart();
   for (int i = 0; i < RULES; i++) {
     char name[16];
@@ -531,7 +499,7 @@ static void commits_that_write_are_measured(void **s UNUSED)
   assert_true(figure("figures", "commit", "count") == before + 1);
   double took = figure("figures", "commit", "sum") - sum;
   assert_true(took > 0.000249 && took < 0.000251);
-  world.stopwatch = NULL;
+  world.clock.stopwatch_step_us = 0;
   restart();
   state("a@c.com", "Ringing", "");
   assert_true(figure("figures", "commit", "count") == 0);
@@ -539,7 +507,7 @@ static void commits_that_write_are_measured(void **s UNUSED)
 
 #define MEASURED(test) cmocka_unit_test_setup_teardown(test, set_up_measured, tear_down)
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       MEASURED(an_age_is_from_the_event_to_the_last_answer),
@@ -565,5 +533,5 @@ int main(void)
       MEASURED(many_rules_are_others),
       MEASURED(commits_that_write_are_measured),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return cases_run(argc, argv, tests, NULL, NULL);
 }

@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "cases.h"
 
 #include "adapters/json.h"
 #include "base/clock.h"
@@ -113,7 +108,7 @@ static void test_encode_token(void **state UNUSED)
   struct wiped secret = WIPED_INIT;
   struct graph_request request;
   wiped_set(&secret, "a+b/c%d&e=\u00e9~", strlen("a+b/c%d&e=\u00e9~"));
-  graph_encode_token(&endpoint, &secret, &request);
+  graph_encode_token(&endpoint, "client_secret", &secret, &request);
   assert_string_equal(
       buf_text(&request.url), "https://login.example/aaaaaaaa-0000-0000-0000-000000000001/oauth2/v2.0/token");
   assert_string_equal(
@@ -423,7 +418,7 @@ static int tear_down(void **state UNUSED)
   return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_encode),
@@ -437,5 +432,5 @@ int main(void)
       cmocka_unit_test(test_parse_user),
       cmocka_unit_test(test_token_roles),
       cmocka_unit_test(test_parse_token)};
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cases_run(argc, argv, tests, set_up, tear_down);
 }

@@ -1,11 +1,8 @@
 /* base/histogram: into which range a value falls. */
+#include "cases.h"
+
 #include "base/histogram.h"
 #include "base/must.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
 
 static const double bounds[] = {0.5, 1, 10};
 
@@ -40,8 +37,8 @@ static void values_add_up(void **state UNUSED)
   assert_true(histogram.sum > 102.749 && histogram.sum < 102.751);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {cmocka_unit_test(a_value_falls_into_one_range), cmocka_unit_test(values_add_up)};
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return cases_run(argc, argv, tests, NULL, NULL);
 }

@@ -1,19 +1,17 @@
 /* The HTTP server on a unix socket, spoken to by hand; TCP and TLS are tried by the tests that start the programs. */
+#include "cases.h"
+
 #include "adapters/http_server.h"
 #include "base/clock.h"
 #include "base/must.h"
 #include "base/str.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 struct scene {
   char folder[64], path[128];
@@ -218,12 +216,12 @@ static void test_places_to_listen(void **state)
   assert_non_null(strstr(err.text, "cannot listen"));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 #define SCENE(test) cmocka_unit_test_setup_teardown(test, scene_open, scene_close)
   const struct CMUnitTest tests[] = {
       SCENE(test_request_and_answer),    SCENE(test_refused_before_the_handler), SCENE(test_abort),
       SCENE(test_late_answer_to_nobody), SCENE(test_freed_with_a_call_open),     SCENE(test_places_to_listen),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return cases_run(argc, argv, tests, NULL, NULL);
 }

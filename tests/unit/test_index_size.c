@@ -1,10 +1,6 @@
 /* What one of very many agents takes of memory: a limit that is to hold, counted by the allocator, not by a clock. */
+#include "cases.h"
 #include "crowd.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
 
 enum { AGENTS = 100000, BYTES_MOST = 512 };
 
@@ -36,8 +32,8 @@ static void an_agent_takes_little_memory(void **state UNUSED)
         (long long)after_events, (long long)after_start, BYTES_MOST);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {cmocka_unit_test(an_agent_takes_little_memory)};
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return cases_run(argc, argv, tests, NULL, NULL);
 }

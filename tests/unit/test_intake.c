@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "cases.h"
 
 #include "adapters/json.h"
 #include "base/clock.h"
@@ -191,7 +186,7 @@ static int tear_down(void **state UNUSED)
   return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_refused),
@@ -201,5 +196,5 @@ int main(void)
       cmocka_unit_test(test_cloudevent),
       cmocka_unit_test(test_fingerprint),
       cmocka_unit_test(test_attributes_there_and_back)};
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cases_run(argc, argv, tests, set_up, tear_down);
 }

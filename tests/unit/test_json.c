@@ -1,13 +1,11 @@
 /* JSON by lua-cjson: what it takes, what it refuses although lua-cjson would not, what it writes. */
+#include "cases.h"
+
 #include "adapters/json.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static struct json *json;
 
@@ -211,7 +209,7 @@ static void writing_overflows_cleanly(void **state UNUSED)
   buf_release(&buf);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(parses_and_writes),         cmocka_unit_test(nests_to_32),
@@ -219,5 +217,5 @@ int main(void)
       cmocka_unit_test(finds_any_byte_anywhere),   cmocka_unit_test(writes_for_people),
       cmocka_unit_test(writing_overflows_cleanly),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cases_run(argc, argv, tests, set_up, tear_down);
 }

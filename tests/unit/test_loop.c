@@ -1,15 +1,13 @@
 /* The loop's promises: a timer is never early, what was cancelled is not called, nothing is lost between turns. */
+#include "cases.h"
+
 #include "adapters/loop.h"
 #include "base/clock.h"
 #include "base/must.h"
 
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 struct scene {
   struct loop *loop;
@@ -177,7 +175,7 @@ static void test_readable_and_pause(void **state)
   close(ends[1]);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 #define SCENE(test) cmocka_unit_test_setup_teardown(test, scene_open, scene_close)
   const struct CMUnitTest tests[] = {
@@ -185,5 +183,5 @@ int main(void)
       SCENE(test_again_and_stop_from_a_turn), SCENE(test_stop_before_run),      SCENE(test_signal),
       SCENE(test_readable_and_pause),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return cases_run(argc, argv, tests, NULL, NULL);
 }

@@ -1,94 +1,76 @@
-/* cli/metrics: what status tells, as Prometheus reads it. */
-#include "adapters/json.h"
-#include "cli/metrics.h"
+/* base/metrics: samples and their descriptions, as Prometheus reads them. */
+#include "cases.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include "base/metrics.h"
+
 #include <string.h>
 
-#include <cmocka.h>
+static const struct metric plain = {"plain_total", METRIC_COUNTER, "What is counted.", {NULL}};
+static const struct metric of_one = {"of_one", METRIC_GAUGE, "By one label.", {"name"}};
+static const struct metric of_two = {"of_two_total", METRIC_COUNTER, "By two.", {"ruleset", "rule"}};
+static const struct metric of_three = {"of_three", METRIC_GAUGE, "By three.", {"a", "b", "c"}};
+static const struct metric seconds = {"seconds", METRIC_HISTOGRAM, "How long.", {NULL}};
 
-static struct buf written;
-
-static const char *text_of(const char *status)
+static void add_all(struct metrics *metrics)
 {
-  struct err err = ERR_INIT;
-  struct values values = {0};
-  struct value *value;
-  struct json *json = json_new(&err);
-  if (json == NULL || !json_parse(json, status, strlen(status), &values, &value, &err))
-    fail_msg("%s", err.text);
-  buf_init(&written, 1024 * 1024);
-  metrics_write(value, &written);
-  values_release(&values);
-  json_free(json);
-  return buf_text(&written);
+  static const double bounds[] = {0.5, 10};
+  struct histogram histogram = {.bounds = bounds, .bound_count = COUNT_OF(bounds)};
+  histogram_add(&histogram, 0.25);
+  histogram_add(&histogram, 20);
+  METRICS_ADD(metrics, &of_one, 1, "first");
+  metrics_add(metrics, &plain, 3, NULL);
+  METRICS_ADD(metrics, &of_one, 0.5, "odd \"n\\am\ne\"");
+  metrics_declare(metrics, &of_two);
+  METRICS_ADD(metrics, &of_three, 3599.5, "x", "", "z");
+  metrics_add_histogram(metrics, &seconds, &histogram);
 }
 
-static void what_status_tells_is_in_the_text(void **state UNUSED)
+/* Each family stands in one place, whatever the order in which samples were added. */
+static void families_stand_together(void **state UNUSED)
 {
-  static const struct {
-    const char *status, *lines;
-  } table[] = {
-      {"{\"events\":{\"accepted\":3,\"stale\":1}}", "presenced_events_total{outcome=\"accepted\"} 3\n"
-                                                    "presenced_events_total{outcome=\"duplicate\"} 0\n"
-                                                    "presenced_events_total{outcome=\"stale\"} 1\n"
-                                                    "presenced_events_total{outcome=\"refused\"} 0\n"},
-      {"{\"accounts\":[{\"account\":\"c.com\",\"token_expires_in_seconds\":3599.5,\"phases\":{\"idle\":7,\"parked\":1}}"
-       "],"
-       "\"phases_without_account\":{\"idle\":0,\"parked\":2}}",
-       "presenced_agents{account=\"c.com\",phase=\"idle\"} 7\n"
-       "presenced_agents{account=\"c.com\",phase=\"parked\"} 1\n"
-       "presenced_agents{account=\"\",phase=\"idle\"} 0\n"
-       "presenced_agents{account=\"\",phase=\"parked\"} 2\n"},
-      {"{\"accounts\":[{\"account\":\"c.com\",\"token_expires_in_seconds\":3599.5},{\"account\":\"d.com\"}]}",
-       "# TYPE presenced_token_expires_seconds gauge\n"
-       "presenced_token_expires_seconds{account=\"c.com\"} 3599.5\n"
-       "presenced_token_expires_seconds{account=\"d.com\"} 0\n"},
-      {"{\"figures\":{\"commit\":{\"up_to\":[{\"le\":0.0005,\"count\":1},{\"le\":10,\"count\":3}],"
-       "\"count\":4,\"sum\":20.25}}}",
-       "# TYPE presenced_commit_seconds histogram\n"
-       "presenced_commit_seconds_bucket{le=\"0.0005\"} 1\n"
-       "presenced_commit_seconds_bucket{le=\"10\"} 3\n"
-       "presenced_commit_seconds_bucket{le=\"+Inf\"} 4\n"
-       "presenced_commit_seconds_sum 20.25\n"
-       "presenced_commit_seconds_count 4\n"},
-      {"{\"figures\":{\"lapses\":3,\"uccs\":[{\"ucc\":\"a \\\"b\\\"\",\"last_event_seconds\":0.5}],"
-       "\"rulesets\":[{\"ruleset\":\"one\",\"unmatched\":0,\"decisions\":[{\"rule\":\"rule \\\"x\\\"\",\"count\":2},"
-       "{\"rule\":\"(others)\",\"count\":1}]},{\"ruleset\":\"two\",\"unmatched\":7,\"decisions\":[]}]}}",
-       "presenced_ucc_last_event_seconds{ucc=\"a \\\"b\\\"\"} 0.5\n"
-       "# HELP presenced_decisions_total What was decided, again after a reload too, by the rule that did.\n"
-       "# TYPE presenced_decisions_total counter\n"
-       "presenced_decisions_total{ruleset=\"one\",rule=\"rule \\\"x\\\"\"} 2\n"
-       "presenced_decisions_total{ruleset=\"one\",rule=\"(others)\"} 1\n"
-       "# HELP presenced_events_unmatched_total Events that no rule answers.\n"
-       "# TYPE presenced_events_unmatched_total counter\n"
-       "presenced_events_unmatched_total{ruleset=\"one\"} 0\n"
-       "presenced_events_unmatched_total{ruleset=\"two\"} 7\n"},
-      {"{\"scripts\":[{\"file\":\"odd \\\"n\\\\am\\ne\\\".lua\",\"state\":\"runs\"}]}",
-       "presenced_script_running{script=\"odd \\\"n\\\\am\\ne\\\".lua\"} 1\n"},
-  };
-  for (size_t i = 0; i < COUNT_OF(table); i++) {
-    const char *text = text_of(table[i].status);
-    if (strstr(text, table[i].lines) == NULL)
-      fail_msg("not found:\n%s\nin:\n%s", table[i].lines, text);
-    buf_release(&written);
-  }
+  static const char expected[] = "# HELP presenced_of_one By one label.\n"
+                                 "# TYPE presenced_of_one gauge\n"
+                                 "presenced_of_one{name=\"first\"} 1\n"
+                                 "presenced_of_one{name=\"odd \\\"n\\\\am\\ne\\\"\"} 0.5\n"
+                                 "# HELP presenced_plain_total What is counted.\n"
+                                 "# TYPE presenced_plain_total counter\n"
+                                 "presenced_plain_total 3\n"
+                                 "# HELP presenced_of_two_total By two.\n"
+                                 "# TYPE presenced_of_two_total counter\n"
+                                 "# HELP presenced_of_three By three.\n"
+                                 "# TYPE presenced_of_three gauge\n"
+                                 "presenced_of_three{a=\"x\",b=\"\",c=\"z\"} 3599.5\n"
+                                 "# HELP presenced_seconds How long.\n"
+                                 "# TYPE presenced_seconds histogram\n"
+                                 "presenced_seconds_bucket{le=\"0.5\"} 1\n"
+                                 "presenced_seconds_bucket{le=\"10\"} 1\n"
+                                 "presenced_seconds_bucket{le=\"+Inf\"} 2\n"
+                                 "presenced_seconds_sum 20.25\n"
+                                 "presenced_seconds_count 2\n";
+  struct metrics metrics;
+  struct buf text;
+  metrics_init(&metrics, 4096);
+  buf_init(&text, 4096);
+  add_all(&metrics);
+  metrics_write(&metrics, &text);
+  assert_string_equal(buf_text(&text), expected);
+  buf_release(&text);
+  metrics_release(&metrics);
 }
 
-/* Zeros would look as if the process had begun anew. */
-static void a_state_file_that_fails_is_all_there_is(void **state UNUSED)
+static void nothing_is_nothing(void **state UNUSED)
 {
-  const char *text = text_of("{\"state\":{\"failed\":true,\"failures\":2}}");
-  assert_non_null(strstr(text, "\npresenced_state_failed 1\n"));
-  assert_non_null(strstr(text, "\npresenced_state_failures_total 2\n"));
-  assert_null(strstr(text, "events_total"));
-  buf_release(&written);
+  struct metrics metrics;
+  struct buf text;
+  metrics_init(&metrics, 64);
+  buf_init(&text, 64);
+  metrics_write(&metrics, &text);
+  assert_string_equal(buf_text(&text), "");
+  metrics_release(&metrics);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(what_status_tells_is_in_the_text), cmocka_unit_test(a_state_file_that_fails_is_all_there_is)};
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  const struct CMUnitTest tests[] = {cmocka_unit_test(families_stand_together), cmocka_unit_test(nothing_is_nothing)};
+  return cases_run(argc, argv, tests, NULL, NULL);
 }

@@ -1,18 +1,16 @@
 /* model/: the legal presences of each plane, what colleagues see of them, and which UCC's decision wins. */
+#include "cases.h"
+
 #include "base/clock.h"
 #include "base/str.h"
 #include "model/agent.h"
 #include "model/effective.h"
 #include "model/outcome.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-/* Graph's two tables, written down once more (facts 1.2 and 1.4). */
+/* Graph's two tables, written down once more (FACTS.md, "setPresence", "Preferred presence"). */
 static const struct {
   enum presence presence;
   enum plane plane;
@@ -511,7 +509,7 @@ static void enums_have_words(void **state)
   assert_string_equal(park_cause_str(PARK_UNKNOWN_NAME), "unknown user");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_legal_presence_is_spelt_as_graph_wants_it),
@@ -527,5 +525,5 @@ int main(void)
       cmocka_unit_test(decisions_are_compared_by_what_graph_is_told),
       cmocka_unit_test(enums_have_words),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return cases_run(argc, argv, tests, NULL, NULL);
 }

@@ -1,16 +1,14 @@
 /* Rulesets: what they decide, in which order, every way a file can be wrong, and rules that do harm. */
+#include "cases.h"
+
 #include "base/clock.h"
 #include "base/str.h"
 #include "rules/rules.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 static const struct rules_limits limits = {5, 1000, 4 * 1024 * 1024, 32 * 1024 * 1024};
 static char folder[] = "/tmp/presenced-rules-XXXXXX";
@@ -259,7 +257,7 @@ static void refuses_files_that_cannot_be_read(void **state UNUSED)
   assert_true(str_starts(err.text, "missing.lua: cannot be read: No such file"));
   assert_int_equal(err.kind, ERR_CONFIG);
   assert_null(ruleset_load("/", &limits, 1, &err));
-  assert_true(str_starts(err.text, "/: cannot be read: Is a directory"));
+  assert_true(str_starts(err.text, "/: cannot be read: it is a folder"));
   char *large = must_alloc(300 * 1024);
   memset(large, ' ', 300 * 1024 - 1);
   assert_null(load(large, &limits, &err));
@@ -813,7 +811,7 @@ static void several_rulesets_live_side_by_side(void **state UNUSED)
   ruleset_free(NULL);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(refuses_with_place_and_remedy),
@@ -829,5 +827,5 @@ int main(void)
       cmocka_unit_test(default_answers_a_day),
       cmocka_unit_test(several_rulesets_live_side_by_side),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cases_run(argc, argv, tests, set_up, tear_down);
 }

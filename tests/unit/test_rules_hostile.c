@@ -1,19 +1,17 @@
 /* Rulesets that do harm: loops, bombs, tricks, freezes. Each must end by itself, be answered by the next rule with its
  * place said in one line, and leave the ruleset as good as before. The longest pause is printed, not asserted: the
  * budget is the processor's time, the clock on the wall depends on what else runs. */
+#include "cases.h"
+
 #include "base/clock.h"
 #include "base/str.h"
 #include "rules/rules.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 static const struct rules_limits limits = {5, 1000, 4 * 1024 * 1024, 32 * 1024 * 1024};
 static char folder[] = "/tmp/presenced-hostile-XXXXXX";
@@ -387,7 +385,7 @@ static void accounts_do_not_meet(void **state UNUSED)
   ruleset_free(victim);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(rules_do_no_harm),
@@ -395,5 +393,5 @@ int main(void)
       cmocka_unit_test(memory_does_not_creep),
       cmocka_unit_test(accounts_do_not_meet),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cases_run(argc, argv, tests, set_up, tear_down);
 }

@@ -1,17 +1,15 @@
 /* Rulesets: several files, spreadsheets, times, delays and what follows a hold, merging, and what lint says. */
+#include "cases.h"
+
 #include "base/clock.h"
 #include "base/str.h"
 #include "rules/rules.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 static const struct rules_limits limits = {5, 1000, 4 * 1024 * 1024, 32 * 1024 * 1024};
 static char folder[] = "/tmp/presenced-language-XXXXXX";
@@ -314,7 +312,7 @@ static const struct refused refusals[] = {
     {C "ruleset {\nextends = 'base.lua' }" AND("base.lua") "", "base.lua: there is no ruleset in the file"},
     {C "ruleset { extends = 'base.lua' }" AND("base.lua") "ruleset {\nreasons = codes 'codes.csv' }",
      "base.lua:2: codes.csv cannot be read: No such file"},
-    {C "ruleset { extends = 'lib' }", "lib: cannot be read: Is a directory"},
+    {C "ruleset { extends = 'lib' }", "lib: cannot be read: it is a folder"},
 };
 
 static void refuses(void **state UNUSED)
@@ -496,7 +494,7 @@ static void time_goes_back_and_forth(void **state UNUSED)
   ruleset_free(ruleset);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(decides),
@@ -507,5 +505,5 @@ int main(void)
       cmocka_unit_test(merges),
       cmocka_unit_test(time_goes_back_and_forth),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cases_run(argc, argv, tests, set_up, tear_down);
 }

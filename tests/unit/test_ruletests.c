@@ -1,18 +1,16 @@
 /* The tests that rulesets carry: what they may say, what they find out in virtual time, how failures read, coverage,
  * and the codes that no rule answers. */
+#include "cases.h"
+
 #include "base/clock.h"
 #include "base/str.h"
 #include "rules/rules.h"
 #include "rules/test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 static const struct rules_limits limits = {5, 1000, 4 * 1024 * 1024, 32 * 1024 * 1024};
 static char folder[] = "/tmp/presenced-ruletests-XXXXXX";
@@ -511,7 +509,7 @@ static void names_what_no_rule_answers(void **state UNUSED)
   ruleset_free(ruleset);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(refuses_illegal_tests_at_load),
@@ -528,5 +526,5 @@ int main(void)
       cmocka_unit_test(default_ruleset_passes),
       cmocka_unit_test(names_what_no_rule_answers),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cases_run(argc, argv, tests, set_up, tear_down);
 }

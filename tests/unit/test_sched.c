@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "cases.h"
 
 #include "base/clock.h"
 #include "base/must.h"
@@ -724,7 +719,7 @@ static void test_backoff(void **state UNUSED)
   }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_plan),
@@ -745,5 +740,5 @@ int main(void)
       cmocka_unit_test(test_budget_changes_its_limit),
       cmocka_unit_test(test_budget_counts),
       cmocka_unit_test(test_backoff)};
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return cases_run(argc, argv, tests, NULL, NULL);
 }

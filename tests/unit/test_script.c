@@ -1,16 +1,14 @@
 /* Scripts over a fake port: its clock is a number and its answers come when the test says so. */
+#include "cases.h"
+
 #include "base/clock.h"
 #include "base/str.h"
 #include "script/script.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 enum { ASKED_MAX = 200, TEXT_SIZE = 8192 };
 
@@ -567,7 +565,7 @@ static void test_free_with_hooks(void **state UNUSED)
     assert_true(world.asked[i].cancelled);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_teardown(test_operations, end),
@@ -590,5 +588,5 @@ int main(void)
       cmocka_unit_test_teardown(test_hooks_that_are_wrong, end),
       cmocka_unit_test_teardown(test_free_with_hooks, end),
   };
-  return cmocka_run_group_tests_name("script", tests, NULL, NULL);
+  return cases_run(argc, argv, tests, NULL, NULL);
 }

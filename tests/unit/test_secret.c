@@ -1,17 +1,15 @@
+#include "cases.h"
+
 #include "adapters/crypto.h"
 #include "base/must.h"
 #include "base/str.h"
 #include "secret/secret.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #define TENANT "11111111-2222-3333-4444-55555555aaaa"
 #define CLIENT "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
@@ -392,7 +390,7 @@ static void without_any_key_the_error_says_how_to_make_one(void **state)
   assert_int_equal(err.kind, ERR_CONFIG);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_secret_comes_back_as_it_was),
@@ -404,5 +402,5 @@ int main(void)
       cmocka_unit_test_setup_teardown(the_key_is_the_first_that_is_named, make_folder, remove_folder),
       cmocka_unit_test_setup_teardown(without_any_key_the_error_says_how_to_make_one, make_folder, remove_folder),
   };
-  return cmocka_run_group_tests_name("secret", tests, NULL, NULL);
+  return cases_run(argc, argv, tests, NULL, NULL);
 }

@@ -136,7 +136,7 @@ static void test_stale_and_duplicate(void **s UNUSED)
   /* Ahead of time: its arrival counts, so that later events are not stale against it. */
   give("{\"agent\":\"a@c.com\",\"state\":\"Talking\",\"at\":\"2027-01-05T12:00:00Z\"}");
   answer("POST /users/" ID_A "/presence/setPresence Busy InACall PT1H", 200);
-  world.now += CLOCK_SECOND;
+  later(CLOCK_SECOND);
   assert_int_equal(state("a@c.com", "Ready", ""), SERVICE_ACCEPTED);
 }
 
@@ -146,14 +146,14 @@ static void test_throttled(void **s UNUSED)
   state("a@c.com", "Talking", "");
   reply_with(expect("POST /users/" ID_A "/presence/setPresence Busy InACall PT1H"), 429, "120", "");
   state("b@c.com", "Ready", ""); /* the gate is the account's, lookups included */
-  int64_t closed = world.now;
+  int64_t closed = now();
   pass(60 * CLOCK_SECOND);
   expect_nothing();
   restart();      /* the gate survives */
   answer_token(); /* the token endpoint is not behind it */
   pass(60 * CLOCK_SECOND + 249);
   expect_nothing();
-  assert_int_equal(world.wake_at, closed + 120250);
+  assert_int_equal(world.clock.wake_at_ms, closed + 120250);
   pass(1);
   answer_user("GET /users/b%40c.com", ID_B);
   answer("POST /users/" ID_A "/presence/setPresence Busy InACall PT1H", 200);
@@ -163,7 +163,7 @@ static void test_throttled(void **s UNUSED)
 
 static void test_throttled_forms(void **s UNUSED)
 {
-  char date[64];
+  char date[GRAPH_DATE_SIZE];
   const struct {
     const char *retry_after;
     int64_t least_ms, most_ms;
@@ -171,11 +171,9 @@ static void test_throttled_forms(void **s UNUSED)
   first_ready();
   state("a@c.com", "Talking", "");
   for (size_t i = 0; i < COUNT_OF(forms); i++) {
-    time_t in_seven_seconds = (time_t)(world.now / 1000 + 7);
-    struct tm tm;
-    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&in_seven_seconds, &tm));
+    graph_http_date(now() + 7 * CLOCK_SECOND, date);
     reply_with(expect("POST /users/" ID_A "/presence/setPresence Busy InACall PT1H"), 429, forms[i].retry_after, "");
-    int64_t wait = service_gate(world.service, 0) - world.now;
+    int64_t wait = registration_gate(service_registration(world.service, 0), now()) - now();
     if (wait < forms[i].least_ms || wait > forms[i].most_ms)
       fail_msg("%s: %lld", forms[i].retry_after, (long long)wait);
     pass(wait - 1);
@@ -192,8 +190,8 @@ static void test_shorter_never_shortens(void **s UNUSED)
   answer_user("GET /users/a%40c.com", ID_A);
   state("b@c.com", "Ready", "");
   struct exchange *first = expect("POST /users/" ID_A "/presence/setPresence Available Available PT1H");
-  first->open = false;
-  struct exchange *second = expect("GET /users/b%40c.com");
+  struct exchange *second = find("GET /users/b%40c.com");
+  assert_non_null(second);
   reply_with(first, 429, "600", "");
   reply_with(second, 429, "5", "");
   pass(599 * CLOCK_SECOND);
@@ -271,17 +269,17 @@ static void test_outage(void **s UNUSED)
     expect_nothing();
     state("a@c.com", "Talking", ""); /* a new event does not make it hurry */
     expect_nothing();
-    int64_t failed = world.now;
-    while (!world.exchanges[0].open) {
-      world.sent = 0;
-      world.now = world.wake_at;
+    int64_t failed = now();
+    while (!graph.exchanges[0]->open) {
+      graph.sent = 0;
+      world_clock_wake(&world.clock);
       turn();
     }
-    int64_t wait = world.now - failed;                              /* or the token is renewed meanwhile */
+    int64_t wait = now() - failed;                                  /* or the token is renewed meanwhile */
     assert_true(wait >= CLOCK_SECOND && wait <= 20 * CLOCK_SECOND); /* it is an outage by the fifth: it is probed */
     assert_true(i > 3 || wait > before / 2);
     before = wait;
-    if (strcmp(world.exchanges[0].line, "POST token") == 0)
+    if (strcmp(graph.exchanges[0]->line, "POST token") == 0)
       answer_token();
   }
 }
@@ -298,10 +296,10 @@ static void test_unknown_user(void **s UNUSED)
   pass(1);
   answer("GET /users/nobody%40c.com", 404);
   assert_true(is_parked());
-  world.sent = 0;
+  graph.sent = 0;
   pass(CLOCK_HOUR);
-  for (size_t i = 0; i < world.sent; i++)
-    assert_string_equal(world.exchanges[i].line, "POST token");
+  for (size_t i = 0; i < graph.sent; i++)
+    assert_string_equal(graph.exchanges[i]->line, "POST token");
   size_t count;
   assert_true(service_resync(world.service, "Nobody@c.com", &count)); /* asks at once */
   answer_token();
@@ -367,13 +365,13 @@ static void test_name_reassigned(void **s UNUSED)
   state("a@c.com", "Talking", "");
   answer("POST /users/" ID_A "/presence/setPresence Busy InACall PT1H", 200);
   /* Verified every day, with all that goes on meanwhile. */
-  int64_t until = world.now + 24 * CLOCK_HOUR;
+  int64_t until = now() + 24 * CLOCK_HOUR;
   bool verified = false;
-  while (world.now < until && !verified) {
-    world.now = world.wake_at;
+  while (now() < until && !verified) {
+    world_clock_wake(&world.clock);
     turn();
-    for (size_t i = 0; i < world.sent && !verified; i++) {
-      struct exchange *exchange = &world.exchanges[i];
+    for (size_t i = 0; i < graph.sent && !verified; i++) {
+      struct exchange *exchange = graph.exchanges[i];
       if (!exchange->open)
         continue;
       if (strcmp(exchange->line, "POST token") == 0)
@@ -384,14 +382,14 @@ static void test_name_reassigned(void **s UNUSED)
         reply_with(exchange, 200, "", "");
     }
     if (!verified)
-      world.sent = 0;
+      graph.sent = 0;
   }
-  assert_true(verified && world.now >= until - 3 * CLOCK_HOUR);
+  assert_true(verified && now() >= until - 3 * CLOCK_HOUR);
   state("a@c.com", "Ready", "");
   /* The lookup that is out answers with another user. */
-  for (size_t i = 0; i < world.sent; i++)
-    if (world.exchanges[i].open && str_starts(world.exchanges[i].line, "POST"))
-      reply_with(&world.exchanges[i], 200, "", "");
+  for (size_t i = 0; i < graph.sent; i++)
+    if (graph.exchanges[i]->open && str_starts(graph.exchanges[i]->line, "POST"))
+      reply_with(graph.exchanges[i], 200, "", "");
   answer_user("GET /users/a%40c.com", ID_B);
   answer("POST /users/" ID_A "/presence/clearPresence", 200); /* the old one first */
   answer("POST /users/" ID_B "/presence/setPresence Available Available PT1H", 200);
@@ -430,7 +428,7 @@ static void test_no_account(void **s UNUSED)
 
 static void test_budget(void **s UNUSED)
 {
-  world.account.requests_per_30_seconds = 3;
+  world.accounts[0].requests_per_30_seconds = 3;
   restart();
   answer_token();
   for (int i = 0; i < 8; i++) {
@@ -440,22 +438,22 @@ static void test_budget(void **s UNUSED)
         "{\"agent\":\"aaaaaaaa-0000-0000-0000-00000000000%d\",\"state\":\"Talking\",\"account\":\"c.com\"}", i);
     give(json);
   }
-  size_t sent = world.sent;
+  size_t sent = graph.sent;
   assert_int_equal(sent, 1 + 3);
   for (size_t i = 1; i < sent; i++)
-    reply_with(&world.exchanges[i], 200, "", "");
-  assert_int_equal(world.sent, 1 + 3);
+    reply_with(graph.exchanges[i], 200, "", "");
+  assert_int_equal(graph.sent, 1 + 3);
   pass(30 * CLOCK_SECOND);
-  assert_int_equal(world.sent, 1 + 3);
+  assert_int_equal(graph.sent, 1 + 3);
   pass(500);
-  assert_true(world.sent > 1 + 3); /* more is waiting than fits: the next ones go out evenly */
+  assert_true(graph.sent > 1 + 3); /* more is waiting than fits: the next ones go out evenly */
   pass(30 * CLOCK_SECOND);
-  assert_int_equal(world.sent, 1 + 6);
+  assert_int_equal(graph.sent, 1 + 6);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       TEST(test_first_presence),
@@ -483,5 +481,5 @@ int main(void)
       TEST(test_crash),
       TEST(test_no_account),
       TEST(test_budget)};
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return cases_run(argc, argv, tests, NULL, NULL);
 }

@@ -5,25 +5,10 @@
 #define AVAILABLE(id) "POST /users/" id "/presence/setPresence Available Available PT1H"
 #define ID_OF "%08d-0000-0000-0000-000000000000"
 
-static int64_t set_by_ms; /* by how much somebody has set the clock */
-
-static int64_t port_steady(void *context UNUSED)
-{
-  return world.now - set_by_ms;
-}
-
-static void set_clock(int64_t by_ms)
-{
-  world.now += by_ms;
-  set_by_ms += by_ms;
-  turn();
-}
-
 /* The service anew, with what a test has set in world.config and a clock that nobody sets. */
 static void restart_steadily(void)
 {
-  world.steady = port_steady;
-  set_by_ms = 0;
+  world.clock.shows_steady = true;
   restart();
 }
 
@@ -35,7 +20,7 @@ static void agents_ready(int first, int count, const char *state_name)
   for (int i = first; i < first + count; i++) {
     char json[200];
     snprintf(json, sizeof json, "{\"agent\":\"" ID_OF "\",\"state\":\"%s\",\"account\":\"c.com\"}", i, state_name);
-    assert_true(intake_parse(world.json, json, strlen(json), world.now, &event, &err));
+    assert_true(intake_parse(world.json, json, strlen(json), now(), &event, &err));
     assert_int_equal(service_event(world.service, &event, false), SERVICE_ACCEPTED);
   }
   turn();
@@ -44,16 +29,16 @@ static void agents_ready(int first, int count, const char *state_name)
 static size_t open_exchanges(const char *line)
 {
   size_t count = 0;
-  for (size_t i = 0; i < world.sent; i++)
-    count += world.exchanges[i].open && strcmp(world.exchanges[i].line, line) == 0;
+  for (size_t i = 0; i < graph.sent; i++)
+    count += graph.exchanges[i]->open && strcmp(graph.exchanges[i]->line, line) == 0;
   return count;
 }
 
 static void answer_all(int status)
 {
-  for (size_t i = 0; i < world.sent; i++)
-    if (world.exchanges[i].open)
-      reply_with(&world.exchanges[i], status, "", "");
+  for (size_t i = 0; i < graph.sent; i++)
+    if (graph.exchanges[i]->open)
+      reply_with(graph.exchanges[i], status, "", "");
   compact();
 }
 
@@ -95,7 +80,7 @@ static void test_many_go_together(void **s UNUSED)
   buf_release(&body);
   reply_with(expect("POST /$batch"), 424, "", "{\"responses\":[]}"); /* the other five: nobody knows */
   expect_nothing();                                                  /* the gate is closed */
-  assert_int_equal(service_gate(world.service, 0), world.now + 7250);
+  assert_int_equal(registration_gate(service_registration(world.service, 0), now()), now() + 7250);
   pass(7249);
   expect_nothing();
   for (int i = 0; i < 60 && service_rest(world.service).busy; i++) {
@@ -134,9 +119,9 @@ static void test_batch_unanswered(void **s UNUSED)
   assert_true(service_rest(world.service).busy);
   for (int round = 0; round < 40 && service_rest(world.service).busy; round++) {
     pass(CLOCK_SECOND);
-    for (size_t i = 0; i < world.sent; i++)
-      if (world.exchanges[i].open)
-        reply_with(&world.exchanges[i], strstr(world.exchanges[i].line, "$batch") != NULL ? 400 : 200, "", "");
+    for (size_t i = 0; i < graph.sent; i++)
+      if (graph.exchanges[i]->open)
+        reply_with(graph.exchanges[i], strstr(graph.exchanges[i]->line, "$batch") != NULL ? 400 : 200, "", "");
     compact();
   }
   assert_false(service_rest(world.service).busy);
@@ -164,12 +149,12 @@ static void test_batch_says_nothing(void **s UNUSED)
 
 static void test_budget_survives_a_restart(void **s UNUSED)
 {
-  world.account.requests_per_30_seconds = 5;
+  world.accounts[0].requests_per_30_seconds = 5;
   restart_steadily();
   agents_ready(1, 5, "Talking");
   answer_token();
   answer_all(200);
-  world.now += CLOCK_SECOND;
+  later(CLOCK_SECOND);
   restart_steadily(); /* as after kill -9: nothing was written on the way out */
   answer_token();
   agents_ready(6, 1, "Talking");
@@ -185,17 +170,17 @@ static void test_budget_survives_a_restart(void **s UNUSED)
 static void restart_after_five(bool answered, bool in_order, int64_t ms)
 {
   struct err err = ERR_INIT;
-  world.account.requests_per_30_seconds = 5;
+  world.accounts[0].requests_per_30_seconds = 5;
   world.config.request_timeout_ms = 30 * CLOCK_SECOND;
   restart_steadily();
   agents_ready(1, 5, "Talking");
   answer_token();
-  assert_int_equal(world.sent, 1 + 5);
+  assert_int_equal(graph.sent, 1 + 5);
   if (answered)
     answer_all(200);
   pass(ms);
   if (in_order)
-    assert_true(service_end(world.service, &err));
+    assert_true(world_end(&world, &err));
   restart_steadily();
   answer_token();
   compact();
@@ -210,11 +195,11 @@ static void test_answered_before_a_restart(void **s UNUSED)
     pass(CLOCK_SECOND + 99);
     expect_nothing();
     pass(1);
-    assert_int_equal(world.sent, 1);
+    assert_int_equal(graph.sent, 1);
     tear_down(NULL);
     set_up(NULL);
     restart_after_five(true, in_order != 0, 54 * CLOCK_SECOND);
-    assert_int_equal(world.sent, 1);
+    assert_int_equal(graph.sent, 1);
     tear_down(NULL);
     set_up(NULL);
   }
@@ -227,14 +212,14 @@ static void test_under_way_at_a_restart(void **s UNUSED)
   pass(30 * CLOCK_SECOND + 99);
   expect_nothing();
   pass(1);
-  assert_true(world.sent > 0); /* evenly from now on, because more wait than there is room for */
+  assert_true(graph.sent > 0); /* evenly from now on, because more wait than there is room for */
   tear_down(NULL);
   set_up(NULL);
   restart_after_five(false, false, 59 * CLOCK_SECOND); /* the commit and the row count a second each */
   pass(3 * CLOCK_SECOND + 99);
   expect_nothing();
   pass(1);
-  assert_true(world.sent > 0); /* evenly from now on, because more wait than there is room for */
+  assert_true(graph.sent > 0); /* evenly from now on, because more wait than there is room for */
 }
 
 static void expect_row(size_t used, size_t under_way)
@@ -242,7 +227,8 @@ static void expect_row(size_t used, size_t under_way)
   char app[256];
   size_t row_under_way = 0;
   int64_t at_ms = 0;
-  snprintf(app, sizeof app, "%s %s %s", world.account.graph, world.account.tenant_id, world.account.client_id);
+  snprintf(
+      app, sizeof app, "%s %s %s", world.accounts[0].graph, world.accounts[0].tenant_id, world.accounts[0].client_id);
   assert_int_equal(store_budget(world.store, app, &row_under_way, &at_ms), used);
   assert_int_equal(row_under_way, under_way);
 }
@@ -250,7 +236,7 @@ static void expect_row(size_t used, size_t under_way)
 /* A twentieth of the budget is written down ahead, for a second, and only while something is under way. */
 static void test_budget_is_written_ahead(void **s UNUSED)
 {
-  world.account.requests_per_30_seconds = 40;
+  world.accounts[0].requests_per_30_seconds = 40;
   restart_steadily();
   agents_ready(1, 3, "Talking");
   answer_token();
@@ -261,7 +247,7 @@ static void test_budget_is_written_ahead(void **s UNUSED)
   expect_row(6 + 2, 6 + 2);
   agents_ready(7, 1, "Talking");
   expect_row(6 + 2, 6 + 2);
-  world.now += CLOCK_SECOND;
+  later(CLOCK_SECOND);
   agents_ready(8, 1, "Talking");
   expect_row(8 + 2, 8 + 2);
   answer_all(200);
@@ -271,15 +257,15 @@ static void test_budget_is_written_ahead(void **s UNUSED)
 /* Graph counts on, and its pause holds, though the state file is gone. */
 static void test_a_lost_state_file(void **s UNUSED)
 {
-  struct service_legacy legacy = {0};
-  world.account.requests_per_30_seconds = 5;
+  struct registrations_carried carried = {0};
+  world.accounts[0].requests_per_30_seconds = 5;
   restart();
   agents_ready(1, 5, "Talking");
   answer_token();
   for (int i = 0; i < 4; i++)
-    reply_with(&world.exchanges[1 + i], 200, "", "");
-  service_legacy_take(&legacy, world.service);
-  restart_with(&legacy, true);
+    reply_with(graph.exchanges[1 + i], 200, "", "");
+  service_carry(&carried, world.service);
+  restart_with(&carried, true);
   assert_int_equal(store_agent_count(world.store), 0);
   answer_token();
   compact();
@@ -290,16 +276,16 @@ static void test_a_lost_state_file(void **s UNUSED)
   reply_with(
       expect("POST /users/00000006-0000-0000-0000-000000000000/presence/setPresence Busy InACall PT1H"), 429, "600",
       "");
-  service_legacy_take(&legacy, world.service);
-  restart_with(&legacy, true);
+  service_carry(&carried, world.service);
+  restart_with(&carried, true);
   answer_token();
   compact();
   agents_ready(6, 1, "Talking");
   pass(10 * CLOCK_MINUTE);
   expect_nothing();
   pass(10 * CLOCK_SECOND);
-  assert_int_equal(world.sent, 1);
-  service_legacy_release(&legacy);
+  assert_int_equal(graph.sent, 1);
+  registrations_carried_release(&carried);
 }
 
 /* Neither the budget's window nor a Retry-After is over because somebody set the clock forward. */
@@ -310,17 +296,23 @@ static void on_aside(void *context UNUSED, const struct outcome *outcome UNUSED,
   asides_answered++;
 }
 
+static void ask_aside(const struct graph_operation *operation)
+{
+  struct submission submission = {.operation = operation, .on_done = on_aside, .aside = true};
+  registration_submit(service_registration(world.service, 0), &submission);
+}
+
 /* What scripts ask leaves half of the budget to the agents, and goes on when the window has passed. */
 static void test_asides_leave_half(void **s UNUSED)
 {
   static const char get_line[] = "GET /users/" ID_A "/presence";
-  world.account.requests_per_30_seconds = 8;
+  world.accounts[0].requests_per_30_seconds = 8;
   restart();
   first_ready(); /* one is used */
   struct graph_operation get = {.kind = GRAPH_GET_PRESENCE, .user = ID_A};
   asides_answered = 0;
   for (int i = 0; i < 9; i++)
-    service_request(world.service, 0, &get, on_aside, NULL);
+    ask_aside(&get);
   turn();
   assert_int_equal(open_exchanges(get_line), 3);
   assert_string_equal(service_known_id(world.service, 0, " A@c.com"), ID_A);
@@ -341,7 +333,7 @@ static void test_asides_leave_half(void **s UNUSED)
 
 static void test_clock_set_forward(void **s UNUSED)
 {
-  world.account.requests_per_30_seconds = 2;
+  world.accounts[0].requests_per_30_seconds = 2;
   restart_steadily();
   agents_ready(1, 2, "Talking");
   answer_token();
@@ -351,14 +343,14 @@ static void test_clock_set_forward(void **s UNUSED)
   set_clock(CLOCK_HOUR);
   expect_nothing();
   for (int i = 0; i < 31; i++) {
-    world.now += CLOCK_SECOND;
+    later(CLOCK_SECOND);
     turn();
   }
   reply_with(
       find("POST /users/00000003-0000-0000-0000-000000000000/presence/setPresence Busy InACall PT1H"), 429, "60", "");
-  assert_int_equal(service_gate(world.service, 0), world.now + 60250);
+  assert_int_equal(registration_gate(service_registration(world.service, 0), now()), now() + 60250);
   set_clock(CLOCK_HOUR);
-  assert_int_equal(service_gate(world.service, 0), world.now + 60250);
+  assert_int_equal(registration_gate(service_registration(world.service, 0), now()), now() + 60250);
 }
 
 /* Sessions that Graph holds are refreshed by the time that passed, not by what the clock shows. */
@@ -369,8 +361,8 @@ static void test_clock_set_back(void **s UNUSED)
   answer_token();
   answer_all(200);
   set_clock(-2 * CLOCK_HOUR);
-  for (int i = 0; i < 271 && world.sent == 0; i++) {
-    world.now += CLOCK_SECOND;
+  for (int i = 0; i < 271 && graph.sent == 0; i++) {
+    later(CLOCK_SECOND);
     turn();
   }
   assert_int_equal(
@@ -395,17 +387,17 @@ static void test_outage(void **s UNUSED)
   restart_steadily();
   agents_ready(1, 40, "Talking");
   answer_token();
-  assert_int_equal(world.sent, 1 + 8);
+  assert_int_equal(graph.sent, 1 + 8);
   for (int i = 0; i < 12; i++) {
-    for (size_t e = 0; e < world.sent; e++)
-      if (world.exchanges[e].open) {
-        reply_with(&world.exchanges[e], 503, "", "");
+    for (size_t e = 0; e < graph.sent; e++)
+      if (graph.exchanges[e]->open) {
+        reply_with(graph.exchanges[e], 503, "", "");
         break;
       }
   }
   size_t open = 0;
-  for (size_t e = 0; e < world.sent; e++)
-    open += world.exchanges[e].open;
+  for (size_t e = 0; e < graph.sent; e++)
+    open += graph.exchanges[e]->open;
   assert_true(open <= 1);
   for (int round = 0; round < 400 && service_rest(world.service).busy; round++) {
     pass(CLOCK_SECOND);
@@ -424,10 +416,10 @@ static void test_outage_of_batches(void **s UNUSED)
   answer_all(503);
   pass(10 * CLOCK_SECOND);
   struct exchange *probe = NULL;
-  for (size_t i = 0; i < world.sent; i++)
-    if (world.exchanges[i].open) {
+  for (size_t i = 0; i < graph.sent; i++)
+    if (graph.exchanges[i]->open) {
       assert_null(probe);
-      probe = &world.exchanges[i];
+      probe = graph.exchanges[i];
     }
   assert_non_null(probe);
   reply_with(probe, 204, "", "");
@@ -452,8 +444,8 @@ static void test_nobody_sits_out_an_outage(void **s UNUSED)
   size_t failed = 0;
   for (int second = 0; second < 20 * 60; second++) {
     pass(CLOCK_SECOND);
-    for (size_t i = 0; i < world.sent; i++)
-      failed += world.exchanges[i].open;
+    for (size_t i = 0; i < graph.sent; i++)
+      failed += graph.exchanges[i]->open;
     answer_all(503);
   }
   assert_in_range(failed, 20 * 60 / 30, 20 * 60 / 2); /* and that is no storm */
@@ -473,7 +465,7 @@ static void test_starts_with_a_clock_behind(void **s UNUSED)
   answer("POST /users/" ID_A "/presence/setPresence Away Away PT45M", 200);
   answer("POST /users/" ID_A "/presence/setUserPreferredPresence BeRightBack BeRightBack PT45M", 200);
   pass(CLOCK_MINUTE);
-  world.now -= 2 * CLOCK_HOUR;
+  world_clock_set(&world.clock, -2 * CLOCK_HOUR);
   restart();
   answer_token();
   answer("POST /users/" ID_A "/presence/setPresence Away Away PT1H", 200); /* and not the preferred presence */
@@ -486,7 +478,7 @@ static void test_a_gate_and_a_clock_behind(void **s UNUSED)
   state("a@c.com", "Talking", "");
   reply_with(expect("POST /users/" ID_A "/presence/setPresence Busy InACall PT1H"), 429, "600", "");
   pass(CLOCK_MINUTE);
-  world.now -= 2 * CLOCK_HOUR;
+  world_clock_set(&world.clock, -2 * CLOCK_HOUR);
   restart();
   answer_token();
   pass(8 * CLOCK_MINUTE);
@@ -569,15 +561,15 @@ static void test_read_together(void **s UNUSED)
     answer_all(200);
   assert_false(service_rest(world.service).busy);
   for (int i = 0; i < 600; i++) {
-    world.now += CLOCK_SECOND;
+    later(CLOCK_SECOND);
     turn();
     answer_all(200);
   }
   agents_ready(1, 20, "LoggedOff");
   assert_int_equal(open_exchanges("POST /communications/getPresencesByUserId"), 1);
-  assert_int_equal(world.sent, 1);
-  reply_with(&world.exchanges[0], 200, "", "{\"value\":[]}"); /* of nobody anything is seen */
-  assert_int_equal(world.sent, 21);
+  assert_int_equal(graph.sent, 1);
+  reply_with(graph.exchanges[0], 200, "", "{\"value\":[]}"); /* of nobody anything is seen */
+  assert_int_equal(graph.sent, 21);
   for (int round = 0; round < 4; round++)
     answer_all(200);
   assert_false(service_rest(world.service).busy);
@@ -615,13 +607,13 @@ static void test_long_downtime(void **s UNUSED)
   give("{\"agent\":\"" ID_B "\",\"state\":\"Talking\",\"ucc\":\"other\",\"account\":\"c.com\"}");
   answer("POST /users/" ID_B "/presence/setPresence Busy InACall PT1H", 200);
   world.config.resume_within_ms = 15 * CLOCK_MINUTE;
-  world.now += 16 * CLOCK_MINUTE;
+  later(16 * CLOCK_MINUTE);
   restart();
   answer_token();
   answer("POST /users/" ID_A "/presence/clearPresence", 200);
   answer("POST /users/" ID_B "/presence/clearPresence", 200);
   expect_nothing();
-  world.now += CLOCK_SECOND;
+  later(CLOCK_SECOND);
   restart(); /* a short one: it stays so */
   answer_token();
   expect_nothing();
@@ -642,8 +634,8 @@ static void away(bool in_order, int64_t ms, bool counts)
   pass(29 * CLOCK_SECOND);
   expect_nothing();
   if (in_order)
-    assert_true(service_end(world.service, &err));
-  world.now += ms;
+    assert_true(world_end(&world, &err));
+  later(ms);
   restart();
   answer_token();
   if (!counts) {
@@ -685,7 +677,7 @@ static void test_heard_by_what_is_known(void **s UNUSED)
   answer("POST /users/" ID_A "/presence/setPresence Busy InACall PT1H", 200);
   world.config.resume_within_ms = 15 * CLOCK_MINUTE;
   for (size_t i = 0; i < COUNT_OF(heard); i++) {
-    world.now += 16 * CLOCK_MINUTE;
+    later(16 * CLOCK_MINUTE);
     restart();
     answer_token();
     answer("POST /users/" ID_A "/presence/clearPresence", 200);
@@ -700,7 +692,7 @@ static void test_short_downtime(void **s UNUSED)
 {
   first_ready();
   world.config.resume_within_ms = 15 * CLOCK_MINUTE;
-  world.now += 14 * CLOCK_MINUTE;
+  later(14 * CLOCK_MINUTE);
   restart();
   answer_token();
   answer("POST /users/" ID_A "/presence/setPresence Available Available PT1H", 200); /* it has faded */
@@ -709,7 +701,7 @@ static void test_short_downtime(void **s UNUSED)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       TEST(few_go_alone),
@@ -743,5 +735,5 @@ int main(void)
       TEST(a_kill),
       TEST(heard_by_what_is_known),
       TEST(short_downtime)};
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return cases_run(argc, argv, tests, NULL, NULL);
 }

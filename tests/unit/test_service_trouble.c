@@ -23,19 +23,19 @@ static void reply_to(const char *line, int status, const char *body)
 /* Passes time, answering everything with success, until nothing is busy. */
 static void settle_down(int64_t within_ms)
 {
-  int64_t until = world.now + within_ms;
-  while (world.now <= until && service_rest(world.service).busy) {
+  int64_t until = now() + within_ms;
+  while (now() <= until && service_rest(world.service).busy) {
     bool any = false;
-    for (size_t i = 0; i < world.sent; i++)
-      if (world.exchanges[i].open && (any = true)) {
-        if (strcmp(world.exchanges[i].line, "POST token") == 0)
+    for (size_t i = 0; i < graph.sent; i++)
+      if (graph.exchanges[i]->open && (any = true)) {
+        if (strcmp(graph.exchanges[i]->line, "POST token") == 0)
           answer_token();
         else
-          reply_with(&world.exchanges[i], 200, "", "");
+          reply_with(graph.exchanges[i], 200, "", "");
       }
     compact();
-    if (!any && world.wake_at != CLOCK_NEVER)
-      world.now = world.wake_at > world.now ? world.wake_at : world.now + 1;
+    if (!any && world.clock.wake_at_ms != CLOCK_NEVER)
+      world_clock_wake(&world.clock);
     turn();
   }
   assert_false(service_rest(world.service).busy);
@@ -115,18 +115,18 @@ static void test_renamed(void **s UNUSED)
   state("a@c.com", "LoggedOff", "");
   answer("POST /users/" ID_A "/presence/clearPresence", 200);
   while (find("GET /users/a%40c.com") == NULL) {
-    assert_true(world.now < START + 25 * CLOCK_HOUR);
+    assert_true(now() < START + 25 * CLOCK_HOUR);
     if (find("POST token") != NULL)
       answer_token();
     compact();
-    world.now = world.wake_at > world.now ? world.wake_at : world.now + 1;
+    world_clock_wake(&world.clock);
     turn();
   }
   reply_to("GET /users/a%40c.com", 404, "");
   assert_false(is_parked());
   if (find("POST token") != NULL)
     answer_token();
-  world.sent = 0;
+  graph.sent = 0;
   state("a@c.com", "Talking", "");
   answer(IN_A_CALL(ID_A), 200);
 }
@@ -170,14 +170,14 @@ static void test_lost_answer_to_a_refresh(void **s UNUSED)
   answer(IN_A_CALL(ID_A), 200);
   expect_nothing();
   while (find(IN_A_CALL(ID_A)) == NULL) {
-    world.now = world.wake_at;
+    world_clock_wake(&world.clock);
     turn();
     if (find("POST token") != NULL)
       answer_token();
   }
   reply_with(find(IN_A_CALL(ID_A)), 503, "300", ""); /* Graph has applied it all the same */
-  world.sent = 0;
-  world.now = START + CLOCK_HOUR + 30 * CLOCK_SECOND; /* past the end of what was confirmed */
+  graph.sent = 0;
+  later(START + CLOCK_HOUR + 30 * CLOCK_SECOND - now()); /* past the end of what was confirmed */
   turn();
   state("a@c.com", "LoggedOff", "");
   pass(10 * CLOCK_MINUTE);
@@ -193,11 +193,11 @@ static struct refusing {
 } refuse(const char *what, int64_t until_ms)
 {
   struct refusing seen = {0};
-  int64_t last = world.now;
-  while (world.now < until_ms) {
+  int64_t last = now();
+  while (now() < until_ms) {
     bool any = false;
-    for (size_t i = 0; i < world.sent; i++) {
-      struct exchange *exchange = &world.exchanges[i];
+    for (size_t i = 0; i < graph.sent; i++) {
+      struct exchange *exchange = graph.exchanges[i];
       if (!exchange->open)
         continue;
       any = true;
@@ -212,22 +212,22 @@ static struct refusing {
             exchange, 200, "",
             strstr(exchange->line, "b%40") != NULL ? "{\"id\":\"" ID_B "\"}" : "{\"id\":\"" ID_A "\"}");
       } else {
-        seen.gap_ms = world.now - last > seen.gap_ms ? world.now - last : seen.gap_ms;
-        last = world.now;
+        seen.gap_ms = now() - last > seen.gap_ms ? now() - last : seen.gap_ms;
+        last = now();
         seen.cleared += strstr(exchange->line, "clearUserPreferredPresence") != NULL;
         reply_with(exchange, 200, "", "");
       }
     }
     compact();
     if (!any) {
-      world.now = world.wake_at;
+      world_clock_wake(&world.clock);
       turn();
     }
   }
   return seen;
 }
 
-/* Facts 6: the presence service also says 401 for reasons that have nothing to do with the token. */
+/* FACTS.md, "A 401 that is not about the token". */
 static void test_one_user_is_always_unauthorized(void **s UNUSED)
 {
   first_ready();
@@ -312,13 +312,13 @@ static void test_stop_clears_who_is_parked(void **s UNUSED)
 static void answer_all(const char *wanted, int *ret_wanted)
 {
   for (int round = 0; round < 3; round++)
-    for (size_t i = 0; i < world.sent; i++)
-      if (world.exchanges[i].open) {
-        *ret_wanted += strstr(world.exchanges[i].line, wanted) != NULL;
-        if (strcmp(world.exchanges[i].line, "POST token") == 0)
+    for (size_t i = 0; i < graph.sent; i++)
+      if (graph.exchanges[i]->open) {
+        *ret_wanted += strstr(graph.exchanges[i]->line, wanted) != NULL;
+        if (strcmp(graph.exchanges[i]->line, "POST token") == 0)
           answer_token();
         else
-          reply_with(&world.exchanges[i], 200, "", "");
+          reply_with(graph.exchanges[i], 200, "", "");
       }
   compact();
 }
@@ -329,20 +329,20 @@ static void test_nobody_starves(void **s UNUSED)
 {
   static const char *const states[] = {"Ready", "Talking"};
   int flapping = 0, kept = 0;
-  world.account.requests_per_30_seconds = 2;
+  world.accounts[0].requests_per_30_seconds = 2;
   restart();
   answer_token();
   by_id(ID_A, "Ready");
   answer(AVAILABLE(ID_A), 200);
   for (int step = 0; step < 360; step++) {
     char id[64];
-    world.now += 10 * CLOCK_SECOND;
+    later(10 * CLOCK_SECOND);
     turn();
     snprintf(id, sizeof id, "cccccccc-0000-0000-0000-0000000000%02d", step % 40);
     by_id(id, states[step / 40 % 2]);
     by_id(ID_B, states[step % 2]);
-    for (size_t i = 0; i < world.sent; i++)
-      flapping += world.exchanges[i].open && strstr(world.exchanges[i].line, ID_B) != NULL;
+    for (size_t i = 0; i < graph.sent; i++)
+      flapping += graph.exchanges[i]->open && strstr(graph.exchanges[i]->line, ID_B) != NULL;
     answer_all(ID_A, &kept);
   }
   assert_true(flapping > 0);
@@ -359,7 +359,7 @@ static void test_longest_name(void **s UNUSED)
   snprintf(json, sizeof json, "{\"agent\":\"%s\",\"state\":\"Ready\"}", name);
   give(json);
   answer_token();
-  assert_non_null(strstr(world.exchanges[1].line, "%27%27%27%27"));
+  assert_non_null(strstr(graph.exchanges[1]->line, "%27%27%27%27"));
 }
 
 static void test_far_future_of_a_recording(void **s UNUSED)
@@ -369,7 +369,7 @@ static void test_far_future_of_a_recording(void **s UNUSED)
   const char *json =
       "{\"agent\":\"a@c.com\",\"state\":\"NotReady\",\"reason\":\"LUNCH\",\"at\":\"2027-03-05T12:00:00Z\"}";
   first_ready();
-  assert_true(intake_parse(world.json, json, strlen(json), world.now, &event, &err));
+  assert_true(intake_parse(world.json, json, strlen(json), now(), &event, &err));
   service_event(world.service, &event, true);
   turn();
   answer("POST /users/" ID_A "/presence/setPresence Away Away PT1H", 200);
@@ -394,12 +394,12 @@ static void test_short_rest_of_a_preferred_hold(void **s UNUSED)
 
 static void test_clock_set_back(void **s UNUSED)
 {
-  world.account.requests_per_30_seconds = 1;
+  world.accounts[0].requests_per_30_seconds = 1;
   restart();
   answer_token();
   by_id(ID_A, "Ready");
   answer(AVAILABLE(ID_A), 200);
-  world.now -= CLOCK_HOUR;
+  world_clock_set(&world.clock, -CLOCK_HOUR);
   turn();
   by_id(ID_B, "Ready");
   pass(45 * CLOCK_SECOND);
@@ -411,9 +411,9 @@ static void test_refused_renewal_of_an_expired_token(void **s UNUSED)
   first_ready();
   state("a@c.com", "Talking", "");
   reply_with(expect(IN_A_CALL(ID_A)), 503, "7200", "");
-  while (world.now < START + 90 * CLOCK_MINUTE) {
+  while (now() < START + 90 * CLOCK_MINUTE) {
     compact();
-    world.now = world.wake_at;
+    world_clock_wake(&world.clock);
     turn();
     if (find("POST token") != NULL)
       reply_to("POST token", 401, "{\"error\":\"invalid_client\",\"error_codes\":[7000222]}");
@@ -425,7 +425,7 @@ static void test_refused_renewal_of_an_expired_token(void **s UNUSED)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       TEST(test_refused_after_404),
@@ -450,5 +450,5 @@ int main(void)
       TEST(test_clock_set_back),
       TEST(test_refused_renewal_of_an_expired_token),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return cases_run(argc, argv, tests, NULL, NULL);
 }

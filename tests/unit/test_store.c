@@ -1,9 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "cases.h"
 
 #include "adapters/db.h"
 #include "base/clock.h"
@@ -23,11 +18,25 @@
 static const char *const accounts[] = {"contoso.com", "fabrikam.com"};
 static char folder[64], path[96];
 
+static void on_commit(void *context, const struct err *err)
+{
+  *(struct err *)context = err == NULL ? (struct err)ERR_INIT : *err;
+}
+
+/* SQLite is done before store_commit() returns. */
+static bool commit(struct store *store, int64_t now, struct err *err)
+{
+  *err = (struct err){.kind = ERR_BUG};
+  store_commit(store, now, on_commit, err);
+  assert_int_not_equal(err->kind, ERR_BUG);
+  return err->kind == ERR_NONE;
+}
+
 static struct store *reopen(struct store *store, const char *const *ids, size_t count)
 {
   struct err err = ERR_INIT;
   if (store != NULL)
-    assert_true(store_commit(store, NOW, &err));
+    assert_true(commit(store, NOW, &err));
   store_close(store);
   store = store_open(path, ids, count, &err);
   if (store == NULL)
@@ -404,7 +413,7 @@ static void commit_at(struct store *store, int64_t now)
 {
   struct err err = ERR_INIT;
   store_set_alive(store, now);
-  assert_true(store_commit(store, now, &err));
+  assert_true(commit(store, now, &err));
 }
 
 /* The oldest go with the commits, a slice each; nothing is done in between. */
@@ -470,8 +479,10 @@ static void test_registrations(void **state UNUSED)
   store_visit_strangers(store, NOW, note_stranger, seen);
   assert_string_equal(seen, "");
   int choices = 0;
-  for (struct list_node *node = store_agents(store)->next; node != store_agents(store); node = node->next)
-    choices += LIST_ENTRY(node, struct agent, all_link)->left_choice == AVAILABILITY_DO_NOT_DISTURB;
+  struct store_walk walk;
+  store_walk_begin(store, &walk);
+  for (const struct agent *agent; (agent = store_walk_next(&walk)) != NULL;)
+    choices += agent->left_choice == AVAILABILITY_DO_NOT_DISTURB;
   assert_int_equal(choices, 1);
   store = reopen(store, accounts, 1);
   store_visit_strangers(store, NOW, note_stranger, seen);
@@ -610,10 +621,10 @@ static void test_moved_away(void **state UNUSED)
   struct store *store = reopen(NULL, accounts, 2);
   struct err err = ERR_INIT, again = ERR_INIT;
   store_agent_new(store, 0);
-  assert_true(store_commit(store, NOW, &err));
+  assert_true(commit(store, NOW, &err));
   assert_int_equal(unlink(path), 0);
   store_agent_new(store, 0);
-  assert_false(store_commit(store, NOW, &err));
+  assert_false(commit(store, NOW, &err));
   assert_int_equal(err.kind, ERR_STORE);
   assert_non_null(strstr(err.text, "state.db: moved or deleted while it was in use; a new state file is begun"));
   assert_false(store_try_write(store, &again));
@@ -647,7 +658,7 @@ static int tear_down(void **state UNUSED)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       TEST(test_everything_comes_back),
@@ -670,5 +681,5 @@ int main(void)
       TEST(test_damaged_rows),
       TEST(test_trying_changes_nothing),
       TEST(test_moved_away)};
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return cases_run(argc, argv, tests, NULL, NULL);
 }

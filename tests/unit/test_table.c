@@ -1,13 +1,11 @@
 /* base/table and base/shared: records found by their key, and equal bytes kept once. */
+#include "cases.h"
+
 #include "base/must.h"
 #include "base/shared.h"
 #include "base/table.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 /* ---- table ---- */
 
@@ -130,10 +128,10 @@ static void many_texts_come_and_go(void **state)
     shared_release(texts[i]);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(records_are_found_until_they_go), cmocka_unit_test(the_hash_is_siphash),
       cmocka_unit_test(equal_bytes_are_one), cmocka_unit_test(many_texts_come_and_go)};
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return cases_run(argc, argv, tests, NULL, NULL);
 }

@@ -1,18 +1,16 @@
 /* The tenant's pure parts; its answers are tried over TLS in tests/daemon/test_graphsim.py. */
+#include "cases.h"
+
 #include "adapters/json.h"
 #include "base/must.h"
 #include "base/str.h"
-#include "tenant/faults.h"
-#include "tenant/paths.h"
-#include "tenant/tenant.h"
-#include "tenant/window.h"
+#include "stand_in/tenant/faults.h"
+#include "stand_in/tenant/paths.h"
+#include "stand_in/tenant/tenant.h"
+#include "stand_in/tenant/window.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static void test_window(void **state)
 {
@@ -165,11 +163,11 @@ static void test_paths(void **state)
   }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_window),     cmocka_unit_test(test_window_moves_on), cmocka_unit_test(test_faults),
       cmocka_unit_test(test_tokens_end), cmocka_unit_test(test_paths),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return cases_run(argc, argv, tests, NULL, NULL);
 }

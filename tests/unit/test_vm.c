@@ -1,15 +1,13 @@
 /* The one door to Lua, with a corpus of hostile code behind it: every entry must come back with the right error in
  * little time, and the state must be usable afterwards. */
+#include "cases.h"
+
 #include "adapters/vm.h"
 #include "base/clock.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 /* `run` loads what it is given as a customer's chunk, called customer.lua, and calls it. */
 static const char module[] = "local M = {}\n"
@@ -405,7 +403,7 @@ static void memory_in_all_counts_from_nothing(void **state UNUSED)
   vm_collect(vm);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(survives_the_corpus),           cmocka_unit_test(takes_and_gives_values),
@@ -416,5 +414,5 @@ int main(void)
       cmocka_unit_test(several_coroutines_take_turns), cmocka_unit_test(coroutines_survive_the_corpus),
       cmocka_unit_test(coroutines_have_a_traceback),   cmocka_unit_test(memory_in_all_counts_from_nothing),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cases_run(argc, argv, tests, set_up, tear_down);
 }

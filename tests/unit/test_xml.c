@@ -1,17 +1,15 @@
+#include "cases.h"
+
 #include "adapters/xml.h"
 #include "base/buf.h"
 #include "base/must.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 static struct xml *parse(const char *text, struct err *err)
 {
@@ -218,7 +216,7 @@ static void files_that_cannot_be_read_say_why(void **state)
   assert_string_equal(err.text, "/dev/null/c.xml: cannot be opened: Not a directory; check path and permissions");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_document_is_walked_with_names_lines_and_values),
@@ -229,5 +227,5 @@ int main(void)
       cmocka_unit_test(lines_beyond_65535_are_known),
       cmocka_unit_test(files_that_cannot_be_read_say_why),
   };
-  return cmocka_run_group_tests_name("xml", tests, NULL, NULL);
+  return cases_run(argc, argv, tests, NULL, NULL);
 }

@@ -1,16 +1,14 @@
 /* Zones: offsets, local fields and the moments at which clocks on walls show something. The expectations were computed
  * with another implementation (Python's zoneinfo), minute by minute where clocks jump. */
+#include "cases.h"
+
 #include "base/clock.h"
 #include "base/str.h"
 #include "base/zone.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static int64_t instant(const char *text)
 {
@@ -287,7 +285,7 @@ static void survives_damage(void **state UNUSED)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(tells_local_time),    cmocka_unit_test(finds_when_a_clock_shows),
@@ -295,5 +293,5 @@ int main(void)
       cmocka_unit_test(refuses_names),       cmocka_unit_test(reads_rules),
       cmocka_unit_test(survives_damage),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return cases_run(argc, argv, tests, NULL, NULL);
 }
