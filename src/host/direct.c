@@ -393,23 +393,26 @@ void direct_cancel(void *context UNUSED, void *request)
 
 /* ---- turns */
 
-/* A token that does not come, or the answer to a script's graph.auth(). */
-static void look_at_token(struct call *call, int64_t now)
+/* A token that does not come, or the answer to a script's graph.auth(). Returns when to look again: nothing else wakes
+ * the loop when patience is over. */
+static int64_t look_at_token(struct call *call, int64_t now)
 {
   struct direct *direct = call->direct;
   const struct registration *registration = registration_of(call);
   bool final;
   struct err trouble = registration_token_trouble(registration, &final);
   if (trouble.kind == ERR_NONE && call->operation.kind != SCRIPT_AUTH)
-    return;
+    return CLOCK_NEVER;
   struct registration_auth auth;
+  int64_t given_up_ms = call->since_ms + clock_earlier(TOKEN_PATIENCE_MS, direct->patience_ms);
   const struct config_account *account = &direct->config->accounts[call->account];
   if (registration_auth(registration, now, &auth)) {
     if (call->operation.kind == SCRIPT_AUTH)
       settle(call, auth_value(call->values, account, &auth));
-  } else if (trouble.kind != ERR_NONE && (final || now - call->since_ms > TOKEN_PATIENCE_MS)) {
+  } else if (trouble.kind != ERR_NONE && (final || now >= given_up_ms)) {
     settle_failure(call, "no_token", NULL, "account %s: %s", account->id, trouble.text);
   }
+  return given_up_ms;
 }
 
 /* A person at the terminal does not wait for a pause of minutes without a word; a script may. */
@@ -444,7 +447,7 @@ void direct_turn(struct direct *direct)
     if (call->values == NULL)
       continue;
     if (!call->settled)
-      look_at_token(call, now);
+      next = clock_earlier(next, look_at_token(call, now));
     if (!call->settled)
       look_at_gate(call, now);
     if (!call->settled && call->again_ms <= now)

@@ -19,8 +19,9 @@ struct direct_access {
   const char *(*known_id)(void *context, size_t account, const char *name);
 };
 
-/* All borrowed. patience_ms: how long a call waits for a pause that Graph asked for, before it gives up with that as
- * its answer; CLOCK_NEVER: as long as it takes. */
+/* All borrowed. patience_ms: how long a call waits for a pause that Graph asked for, or for a token while Entra cannot
+ * be reached, before it gives up with that as its answer; CLOCK_NEVER: a pause as long as it takes, a token for half a
+ * minute. */
 struct direct *direct_new(
     const struct direct_access *access, const struct config *config, struct json *json, struct loop *loop,
     int64_t patience_ms);
