@@ -102,6 +102,7 @@ static void finish(struct config_reload *reload)
   struct config_reload_parts *parts = &reload->parts;
   policies_stop(parts->policies);
   config_keep_until_start(&reload->next.config, &parts->site->config);
+  service_notice_clock(parts->service);
   site_exchange(parts->site, &reload->next);
   struct service_setup setup = parts->setup;
   setup.credentials = parts->site->credentials;

@@ -404,7 +404,8 @@ static void end_in_order(struct daemon *daemon)
   if (daemon->routes.service == NULL || daemon->routes.state.failure.kind != ERR_NONE)
     return;
   service_end(daemon->routes.service);
-  if (service_is_saving(daemon->routes.service))
+  while (
+      service_is_saving(daemon->routes.service)) /* a second signal stops the loop, and must not free the engine yet */
     loop_run(daemon->loop, on_end_turn, daemon);
   if (daemon->commit_failure.kind != ERR_NONE)
     daemon->exit_code = program_fail(&daemon->commit_failure);

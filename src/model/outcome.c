@@ -31,7 +31,8 @@ enum outcome_reaction outcome_reaction(enum outcome_kind kind)
 bool outcome_leaves_untouched(const struct outcome *outcome)
 {
   /* Without a status, a request to be sent later never left: had it left, its outcome would be unknown. */
-  bool never_left = outcome->kind == OUTCOME_TRY_LATER && outcome->status == 0;
+  bool later = outcome->kind == OUTCOME_TRY_LATER || outcome->kind == OUTCOME_THROTTLED;
+  bool never_left = later && outcome->status == 0;
   return rows[outcome->kind].untouched || never_left;
 }
 

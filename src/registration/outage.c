@@ -74,7 +74,7 @@ void registration_probes(struct registration *registration, int64_t now)
       now + sched_backoff(++outage->probes, 2 * PROBE_BASE_MS, PROBE_CAP_MS, registration_random(registration));
 }
 
-int64_t outage_next(const struct registration *registration)
+int64_t registration_next_probe(const struct registration *registration)
 {
   const struct outage *outage = &registration->outage;
   return outage->since_ms != 0 && registration->traffic.in_flight == 0 ? outage->probe_ms : CLOCK_NEVER;

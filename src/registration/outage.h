@@ -23,8 +23,6 @@ void outage_note(struct registration *registration, bool failed, int64_t now);
 void outage_next_exchange(struct registration *registration);
 /* More or fewer connections than before. */
 void outage_set_connections(struct registration *registration, size_t before);
-/* When the next probe is due; CLOCK_NEVER. */
-int64_t outage_next(const struct registration *registration);
 void outage_clock_stepped(struct registration *registration, int64_t by_ms);
 
 #endif

@@ -89,8 +89,7 @@ void registration_clock_stepped(struct registration *registration, int64_t by_ms
 
 int64_t registration_next(const struct registration *registration, bool ready, int64_t now)
 {
-  int64_t next = clock_earlier(outage_next(registration), token_next(registration, now));
-  return clock_earlier(next, traffic_next(registration, ready, now));
+  return clock_earlier(token_next(registration, now), traffic_next(registration, ready, now));
 }
 
 /* ---- what others may know */

@@ -90,6 +90,8 @@ void registration_prepare_asides(struct registration *registration, int64_t now)
 /* Before the commit: what is outgoing will have been sent, and what was answered is under way no more. Not with every
  * turn, unless `exactly`: some more is written down ahead. */
 void registration_write_budget(struct registration *registration, bool exactly, int64_t now);
+/* Sends what is outgoing. Where the commit has taken its time and token or gate are no longer what they were, it is
+ * given back instead: as OUTCOME_THROTTLED without a status where the sender decides anew, else it waits again. */
 void registration_send(struct registration *registration);
 /* When registration_prepare() will have something to do; CLOCK_NEVER. ready: agents wait in its queue. */
 int64_t registration_next(const struct registration *registration, bool ready, int64_t now);
@@ -97,6 +99,9 @@ int64_t registration_next(const struct registration *registration, bool ready, i
 /* During an outage one request finds out whether it is over: is it time for it? Then the caller picks who tries, says
  * so, and makes it try. */
 bool registration_wants_probe(const struct registration *registration, int64_t now);
+/* When that will be; CLOCK_NEVER: there is no outage, or an answer comes first. Not part of registration_next(): only
+ * who has somebody to probe with is to wake for it. */
+int64_t registration_next_probe(const struct registration *registration);
 void registration_probes(struct registration *registration, int64_t now);
 
 /* ---- what others may know */

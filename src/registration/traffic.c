@@ -315,21 +315,26 @@ static bool is_refused_as_batch(const struct graph_reply *reply)
 
 /* Nothing of it was done. What may be sent again unchanged waits again; of the rest the senders decide anew, because by
  * the time it could go out something else may be wanted. */
+static void give_back(
+    struct registration *registration, struct request *request, bool arrived, const struct graph_reply *reply,
+    int64_t now)
+{
+  leave_flight(registration, request, arrived, now);
+  if (!request->once) {
+    list_add_tail(waiting_list(registration, request->operation.kind), &request->link);
+    return;
+  }
+  struct outcome outcome = {.kind = OUTCOME_THROTTLED, .status = reply->status, .retry_after_ms = -1};
+  request->on_done(request->context, &outcome, reply);
+  request_free(request);
+}
+
 static void unpack(struct parcel *parcel, const struct graph_reply *reply)
 {
   struct registration *registration = parcel->registration;
   int64_t now = registration_now(registration);
-  while (!list_empty(&parcel->requests)) {
-    struct request *request = first_of(&parcel->requests);
-    leave_flight(registration, request, true, now);
-    if (!request->once) {
-      list_add_tail(waiting_list(registration, request->operation.kind), &request->link);
-      continue;
-    }
-    struct outcome outcome = {.kind = OUTCOME_THROTTLED, .status = reply->status, .retry_after_ms = -1};
-    request->on_done(request->context, &outcome, reply);
-    request_free(request);
-  }
+  while (!list_empty(&parcel->requests))
+    give_back(registration, first_of(&parcel->requests), true, reply, now);
 }
 
 static void on_reply(void *context, const struct graph_reply *reply)
@@ -425,9 +430,22 @@ static void send_parcel(struct registration *registration, size_t most)
   graph_request_release(&request);
 }
 
+/* A commit may take its time, and what a reply meanwhile has said of token or gate counts for what waits for it too. */
+static void take_back(struct registration *registration, int64_t now)
+{
+  struct traffic *traffic = &registration->traffic;
+  while (!list_empty(&traffic->outgoing)) {
+    traffic->outgoing_count--;
+    give_back(registration, first_of(&traffic->outgoing), false, &no_reply, now);
+  }
+}
+
 void registration_send(struct registration *registration)
 {
   const struct traffic *traffic = &registration->traffic;
+  int64_t now = registration_now(registration);
+  if (!token_holds(registration, now) || now < closed_until(registration))
+    take_back(registration, now);
   while (!list_empty(&traffic->outgoing)) {
     bool few =
         traffic->outgoing_count <= FEW && traffic->parcels + traffic->outgoing_count <= connections_of(registration);

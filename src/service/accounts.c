@@ -370,7 +370,6 @@ static void load_others(struct service *service, const struct both *both, int64_
 void service_configure(
     struct service *service, const struct service_setup *setup, const struct config *before, uint32_t generation)
 {
-  clock_notice(service);
   struct store *store = service->setup.store;
   const struct config *next = setup->config;
   int64_t now = service_now(service);

@@ -22,7 +22,7 @@ struct service {
   int64_t alive_written_ms;
   bool stopping, clears_all; /* see service_stop() */
   struct saving {
-    bool under_way, again; /* again: a turn was asked for meanwhile */
+    bool under_way, again, ends; /* meanwhile a turn was asked for, or the end */
     int64_t began_us, next_ms;
     uint64_t commits;
   } saving;

@@ -214,6 +214,7 @@ static void send_prepared(struct service *service)
     registration_send(registration);
     bool ready = sched_first_ready(&service->sched, i, now) != NULL;
     next = clock_earlier(next, registration_next(registration, ready, now));
+    next = clock_earlier(next, registration_next_probe(registration));
   }
   service->setup.ports.wake_at(service->setup.ports.context, service->saving.again ? now : next);
 }
@@ -252,13 +253,18 @@ static void tell_owner(const struct service_owner *owner, const struct err *err)
     owner->on_saved(owner->context);
 }
 
+static void end(struct service *service);
+
 static void on_turn_saved(void *context, const struct err *err)
 {
   struct service *service = context;
   service->saving.under_way = false;
   if (err == NULL) {
     measure(service);
-    send_prepared(service);
+    if (service->saving.ends)
+      end(service);
+    else
+      send_prepared(service);
   }
   tell_owner(&service->setup.owner, err);
 }
@@ -305,7 +311,7 @@ static void on_end_saved(void *context, const struct err *err)
   tell_owner(&service->setup.owner, err);
 }
 
-void service_end(struct service *service)
+static void end(struct service *service)
 {
   clock_notice(service);
   int64_t now = service_now(service);
@@ -313,6 +319,18 @@ void service_end(struct service *service)
     registration_write_budget(service->registrations.list[i], true, now);
   store_set_alive(service->setup.store, now);
   save(service, now, on_end_saved);
+}
+
+void service_notice_clock(struct service *service)
+{
+  clock_notice(service);
+}
+
+void service_end(struct service *service)
+{
+  service->saving.ends = true;
+  if (!service->saving.under_way) /* else it follows that commit */
+    end(service);
 }
 
 static bool has_delay(const struct agent *agent)

@@ -61,7 +61,8 @@ struct service_setup {
 };
 
 struct service *service_new(const struct service_setup *setup);
-/* Cancels what is under way; presences stay as they are. NULL is fine. */
+/* Cancels what is under way; presences stay as they are. NULL is fine. A commit cannot be cancelled: its completion
+ * must have been told, or never come. */
 void service_free(struct service *service);
 
 /* What Graph will go on counting when this engine is gone; for registrations_carry_into(). */
@@ -86,9 +87,13 @@ size_t service_would_clear(struct service *service, const struct config *next);
 /* The second, with or without the first: setup.config, secrets, rulesets and shadows replace those that run; the rest
  * of setup stays the same. Agents move to the account that serves them now, or to none, with what their UCCs said. What
  * still shows then is logged, and in status until it ends by itself. App registrations that stay keep token, budget and
- * gate. before: the old configuration, wherever it stands now; it and its secrets may go when this returns. */
+ * gate. before: the old configuration, wherever it stands now; it and its secrets may go when this returns.
+ *
+ * It does not look whether the clock was set: agents know their account by its index, and what setup.config points to
+ * has been exchanged. service_notice_clock() comes before the exchange. */
 void service_configure(
     struct service *service, const struct service_setup *setup, const struct config *before, uint32_t generation);
+void service_notice_clock(struct service *service);
 /* Likewise of setup.shadows: what differs is counted from now on. */
 void service_shadow_changed(struct service *service);
 /* What such a change would do, by rule: a list of {what=, count=}, most frequent first; *ret_differ: how many agents.
@@ -132,7 +137,8 @@ bool service_release(struct service *service, const char *name) MUST_CHECK;
  * ours. What UCCs have said stays known. */
 void service_stop(struct service *service, bool clear);
 /* The last that is asked of it, at an end in good order: commits, with until when it ran, and tells the owner. Without
- * it, as after a kill, the next start takes it for up to half a minute more. */
+ * it, as after a kill, the next start takes it for up to half a minute more. While a commit is under way, it waits for
+ * that one, and nothing that was prepared is sent any more. */
 void service_end(struct service *service);
 
 /* Anything left to do that is neither the end of a hold nor a keep-alive? refused: an account cannot get a token for a

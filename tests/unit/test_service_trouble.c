@@ -423,6 +423,37 @@ static void test_refused_renewal_of_an_expired_token(void **s UNUSED)
   assert_false(rest.busy);
 }
 
+/* The clock is set between the last turn and the moment at which another configuration, with an account less, is taken
+ * up: the step is carried through while the agents' indexes still mean the accounts that run. */
+static void test_clock_set_before_configuring(void **s UNUSED)
+{
+  struct config one = world.config, running, next;
+  struct config_account accounts[2];
+  world_account(&world, "d.com");
+  world.accounts[1].client_id = (char *)"dddddddd-0000-0000-0000-000000000002";
+  memcpy(accounts, world.accounts, sizeof accounts);
+  running = world.config;
+  running.accounts = accounts;
+  next = one;
+  world.clock.shows_steady = true;
+  world.configured = &running;
+  take_rules(rules_text, 1);
+  restart();
+  state("x@d.com", "Ready", "");
+  service_hand_over(world.service, &next);
+  world_clock_set(&world.clock, 5 * CLOCK_SECOND);
+  service_notice_clock(world.service);
+  world_clock_set(&world.clock, 5 * CLOCK_SECOND); /* and once more, at the worst moment */
+  struct config before = running;                  /* what site_exchange() does */
+  running = next;
+  next = before;
+  world_configure(&world, &next, 2);
+  turn();
+  assert_int_equal(service_handing_over(world.service), 0);
+  world_stop(&world);
+  world.configured = &world.config;
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(int argc, char **argv)
@@ -448,6 +479,7 @@ int main(int argc, char **argv)
       TEST(test_far_future_of_a_recording),
       TEST(test_short_rest_of_a_preferred_hold),
       TEST(test_clock_set_back),
+      TEST(test_clock_set_before_configuring),
       TEST(test_refused_renewal_of_an_expired_token),
   };
   return cases_run(argc, argv, tests, NULL, NULL);
