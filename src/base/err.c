@@ -4,6 +4,14 @@
 #include <stdarg.h>
 #include <string.h>
 
+/* Texts quote what came from outside; a line break in them could forge a line of the log. */
+static void blank_controls(char *text)
+{
+  for (; *text != '\0'; text++)
+    if ((unsigned char)*text < 0x20 || *text == 0x7F)
+      *text = ' ';
+}
+
 bool err_set(struct err *err, enum err_kind kind, const char *format, ...)
 {
   va_list args;
@@ -13,11 +21,8 @@ bool err_set(struct err *err, enum err_kind kind, const char *format, ...)
   vsnprintf(text, sizeof text, format, args);
   va_end(args);
   err->kind = kind;
+  blank_controls(text);
   memcpy(err->text, text, sizeof text);
-  /* Texts quote what came from outside; a line break in them could forge a line of the log. */
-  for (char *c = err->text; *c != '\0'; c++)
-    if ((unsigned char)*c < 0x20)
-      *c = ' ';
   return false;
 }
 
@@ -30,6 +35,7 @@ bool err_add(struct err *err, const char *format, ...)
   va_end(args);
   /* Twice as long as an error, then cut at a character: what gives way is the end of the old text, not the place. */
   snprintf(text, sizeof text, "%s: %s", context, err->text);
+  blank_controls(text);
   str_cut(err->text, sizeof err->text, text);
   return false;
 }

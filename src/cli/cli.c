@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "host/program.h"
 
 #include <locale.h>
 #include <signal.h>
@@ -130,6 +131,7 @@ static void close_shutters(void)
 
 int cli_main(int argc, char **argv)
 {
+  program_begin();
   setlocale(LC_CTYPE, "C.UTF-8"); /* numbers stay in the C locale */
   if (argc < 2) {
     print_usage(stderr);

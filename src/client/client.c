@@ -231,7 +231,8 @@ void client_answer_release(struct client_answer *answer)
 bool client_finds_daemon(const char *socket_path)
 {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  /* Where the queue of a daemon that hangs is full, connect() would wait for as long as it does; so it says EAGAIN. */
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0)
     return false;
   if (!str_copy(address.sun_path, sizeof address.sun_path, socket_path)) {

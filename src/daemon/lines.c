@@ -38,7 +38,7 @@ struct lines {
   bool overlong, saved_overlong; /* the rest of a line that was too long is being skipped */
   bool at_end, ended, paused;
   int64_t heard_ms; /* see struct source_liveness, as the next two */
-  uint64_t events, refused;
+  uint64_t events, refused, saved_events, saved_refused;
   struct event *event;
   size_t length; /* of the line that was parsed last, with its newline */
   bool pending;  /* it is not handed over yet: *event waits for its moment */
@@ -199,6 +199,8 @@ static void saved(struct source *source)
   drop_taken(lines);
   lines->saved_line = lines->line - lines->pending;
   lines->saved_overlong = lines->overlong;
+  lines->saved_events = lines->events;
+  lines->saved_refused = lines->refused;
 }
 
 static void take_back(struct source *source)
@@ -207,6 +209,8 @@ static void take_back(struct source *source)
   lines->taken = 0;
   lines->line = lines->saved_line;
   lines->overlong = lines->saved_overlong;
+  lines->events = lines->saved_events;
+  lines->refused = lines->saved_refused;
   lines->pending = false;
 }
 
@@ -295,26 +299,35 @@ static bool prepare_recording(struct lines *lines, struct err *err)
   int64_t first, latest;
   scan(lines, &first, &latest);
   if (lseek(lines->fd, 0, SEEK_SET) != 0)
-    return err_set(err, ERR_CONFIG, "%s: not a plain file; give live events with --events -", lines->name);
+    return err_set(err, ERR_CONFIG, "%s: %s; give live events with --events -", lines->name, strerror(errno));
   lines->started_ms = clock_now_ms();
   lines->first_ms = first;
   lines->shift_ms = lines->options.shift && first != CLOCK_NEVER ? lines->started_ms - latest : 0;
   return true;
 }
 
-/* Where a regular file cannot be told apart from a pipe by its name, the descriptor tells. */
+/* Always ready, and so nothing that a loop can watch: epoll refuses it. A terminal is the one device that is not. */
+static bool is_always_ready(int fd, const struct stat *stat)
+{
+  return S_ISREG(stat->st_mode) || S_ISBLK(stat->st_mode) || (S_ISCHR(stat->st_mode) && isatty(fd) == 0);
+}
+
+/* What kind of input it is the descriptor tells, not the name. A pipe without a writer would hold open(), and a
+ * recording is read twice. */
 static bool begin(struct lines *lines, struct loop *loop, struct err *err)
 {
   struct stat stat = {0};
-  lines->fd = lines->recording ? open(lines->options.path, O_RDONLY | O_CLOEXEC | O_NOCTTY) : STDIN_FILENO;
+  lines->fd = lines->recording ? open(lines->options.path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY) : STDIN_FILENO;
   if (lines->fd < 0 || fstat(lines->fd, &stat) != 0)
     return err_set(
         err, ERR_CONFIG, "%s: %s; name a file of events, or - for standard input", lines->name, strerror(errno));
   if (S_ISDIR(stat.st_mode))
     return err_set(err, ERR_CONFIG, "%s: a folder; name a file of events, or - for standard input", lines->name);
+  if (lines->recording && !S_ISREG(stat.st_mode))
+    return err_set(err, ERR_CONFIG, "%s: not a plain file; give live events with --events -", lines->name);
   if (lines->recording && !prepare_recording(lines, err))
     return false;
-  if (lines->recording || S_ISREG(stat.st_mode)) {
+  if (is_always_ready(lines->fd, &stat)) {
     loop_timer_at(lines->timer, 0);
     return true;
   }

@@ -113,12 +113,13 @@ static void PRINTF_LIKE(4, 5)
     settle_failure(struct call *call, const char *code, const struct outcome *outcome, const char *format, ...)
 {
   struct script_answer *answer = &call->answer;
+  char text[sizeof answer->message.text];
   va_list arguments;
   va_start(arguments, format);
-  str_cut(answer->code, sizeof answer->code, code);
-  answer->message.kind = ERR_NET;
-  vsnprintf(answer->message.text, sizeof answer->message.text, format, arguments);
+  vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
+  str_cut(answer->code, sizeof answer->code, code);
+  err_set(&answer->message, ERR_NET, "%s", text); /* it quotes names and Graph's words */
   answer->status = outcome == NULL ? 0 : outcome->status;
   answer->retry_after_ms = outcome == NULL ? -1 : outcome->retry_after_ms;
   settle(call, NULL);
@@ -283,10 +284,13 @@ static bool choose_account(struct call *call)
   }
   if (call->operation.kind == SCRIPT_AUTH)
     settle_failure(call, "no_account", NULL, "there is no account %s; see the config's Account Ids", name);
+  else if (suffix == NULL)
+    settle_failure(
+        call, "no_account", NULL,
+        "%s: with several accounts, an object id does not say whose it is; give the user's name", name);
   else
     settle_failure(
-        call, "no_account", NULL, "%s: no account serves %s; add it to an Account's Domains", name,
-        suffix == NULL ? "a name without a domain" : suffix + 1);
+        call, "no_account", NULL, "%s: no account serves %s; add it to an Account's Domains", name, suffix + 1);
   return false;
 }
 

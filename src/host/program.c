@@ -1,8 +1,17 @@
 #include "host/program.h"
+#include "base/must.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+void program_begin(void)
+{
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+    if (fcntl(fd, F_GETFD) < 0)
+      must(open("/dev/null", O_RDWR) == fd); /* the lowest number that is free */
+}
 
 int program_fail(const struct err *err)
 {

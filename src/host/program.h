@@ -11,6 +11,9 @@ enum {
   EXIT_PARKED = 3, /* finished, but some presences are parked */
 };
 
+/* First of all: standard input, output and error are open, on /dev/null where the caller has closed them. Else the next
+ * file, or the loop, would get their number. */
+void program_begin(void);
 /* Prints "presenced: TEXT" on standard error and returns the exit code of the error's kind. */
 int program_fail(const struct err *err);
 /* Colour codes for standard output: "" unless it is a terminal and NO_COLOR is unset. */

@@ -1,7 +1,9 @@
 """The commands as a person types them, against the stand-in for Entra and Graph."""
 
+import contextlib
 import os
 import re
+import socket
 import stat
 import subprocess
 
@@ -83,6 +85,32 @@ def test_one_sentence_where_no_daemon_answers(sim):
     assert len(said) == 1, said
     assert re.fullmatch(r"presenced: \S+/control\.sock: no daemon answers; is presenced running with this config\.xml, "
                         r"and are you its user\?\n", said.pop())
+
+
+def test_a_daemon_that_hangs_holds_nobody(sim):
+    """Its queue is full: a command says so at once and does not wait in it."""
+    path = sim.folder / "control.sock"
+    with contextlib.ExitStack() as stack:
+        hung = stack.enter_context(socket.socket(socket.AF_UNIX))
+        hung.bind(str(path))
+        hung.listen(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
+                waiting.setblocking(False)
+                waiting.connect(str(path))
+        for arguments in (["status"], ["reload"], ["resync", "--all"], ["publish", "agent001@contoso.com", "busy"]):
+            result = ask(sim, *arguments, patience=20)
+            assert result.code == 1 and "control.sock" in result.err, result
+    path.unlink()
+
+
+def test_errors_forge_no_line(sim):
+    """A name, and Graph's own words, may hold anything; what is printed is one line of plain text."""
+    for arguments in (["lookup"], ["presence"], ["clear"], ["release"], ["why"]):
+        result = ask(sim, *arguments, "a\x1b]0;b\x07\npresenced: forged@contoso.com")
+        assert result.code == 1 and "\x1b" not in result.err and "\x07" not in result.err, result
+        assert len(result.err.splitlines()) == 1, result
 
 
 def test_stale_token_is_replaced_once(sim):

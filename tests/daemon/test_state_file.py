@@ -149,6 +149,7 @@ def test_full_disk(sim, full, shown):
     shows(sim, "agent002@contoso.com", "Ready")
     view = wait_until(lambda: well(sim), "status says that it is well")
     assert view["events"]["accepted"] == 2 and view["state"]["failures"] == 1
+    assert view["sources"][0]["taken"] == 3  # with the first; what was read twice is counted once
     assert metrics(sim)["presenced_state_failed"] == 0
     assert len(lines_with(shown.err, FULL)) == 1
     assert len(lines_with(shown.err, "state.db can be written again, after ")) == 1
@@ -168,6 +169,7 @@ def test_lines_come_again_as_they_were(sim, full, shown):
         shows(sim, f"agent{number:03}@contoso.com", state)
     view = wait_until(lambda: (s := well(sim)) and s["events"]["refused"] >= 3 and s, "all lines are read")
     assert view["events"]["accepted"] == 4 and view["events"]["refused"] == 3
+    assert view["sources"][0]["taken"] == 5 and view["sources"][0]["refused"] == 3
     assert lines_with(shown.err, "standard input:3: ") and lines_with(shown.err, "standard input:5: longer than")
     assert lines_with(shown.err, "standard input:8: ")
     sender.join()

@@ -147,6 +147,24 @@ def test_unknown_fields_and_unserved_domains(sim, make_presenced, write_events):
     assert len(lines_with(presenced.err, "no account serves elsewhere.example")) == 1
 
 
+@pytest.mark.parametrize("given", ["/dev/null", None])
+def test_standard_input_that_is_not_there(sim, given):
+    """A service has /dev/null there, and some callers close it: no events come, and the daemon goes on."""
+    with open("/dev/null", encoding="utf-8") as null:
+        done = subprocess.run([BIN / "presenced", "run", "--events", "-", "--until-idle", "-c", sim.config], stdin=null,
+                              capture_output=True, text=True, timeout=60, check=False,
+                              preexec_fn=None if given else lambda: os.close(0))
+    assert done.returncode == 0, done.stderr
+    assert "error" not in done.stderr
+
+
+@pytest.mark.parametrize("given", ["fifo", "/dev/zero"])
+def test_recording_that_is_no_plain_file(sim, tmp_path, given):
+    os.mkfifo(tmp_path / "fifo")
+    result = command("run", "--events", tmp_path / given, "-c", sim.config, patience=20)
+    assert result.code == 2 and "not a plain file; give live events with --events -" in result.err, result
+
+
 def test_no_events_file(sim):
     result = command("run", "--events", "missing.ndjson", "--until-idle", "-c", sim.config)
     assert result.code == 2 and "missing.ndjson: No such file" in result.err

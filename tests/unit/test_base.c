@@ -464,6 +464,8 @@ static void errors_carry_their_way(void **state)
   assert_string_equal(err.text, "state file 1: /x: permission denied second line");
   assert_false(err_set(&err, ERR_NET, "again: %s", err.text)); /* an argument may be the old text */
   assert_string_equal(err.text, "again: state file 1: /x: permission denied second line");
+  assert_false(err_add(&err, "%s", "a\x1B]0;b\a\nc\x7F"));
+  assert_string_equal(err.text, "a ]0;b  c : again: state file 1: /x: permission denied second line");
   for (int i = 0; i < 100; i++)
     assert_false(err_add(&err, "long context \xC3\xAB"));
   assert_true(strlen(err.text) < sizeof err.text);
