@@ -1,10 +1,11 @@
+/* Errors as one line of text each. They quote names, files and what servers have said, so whatever would end the line
+ * or steer a terminal becomes a blank here, where every text passes, and not where it is printed. */
 #include "base/err.h"
 #include "base/str.h"
 
 #include <stdarg.h>
 #include <string.h>
 
-/* Texts quote what came from outside; a line break in them could forge a line of the log. */
 static void blank_controls(char *text)
 {
   for (; *text != '\0'; text++)

@@ -24,20 +24,33 @@ struct decision_after {
   int64_t hold_ms;
 };
 
-struct decision {
-  enum decision_kind kind;
-  enum presence
-      session; /* PRESENCE_NONE: the plane is not named. The carrier session is added later, in agent_desired() */
-  enum presence preferred; /* PRESENCE_NONE: likewise */
-  int64_t hold_ms;         /* counted from `since`: `expires`, or the ruleset's max_hold. 0 unless kind is SHOW */
-  bool expires_given;      /* hold_ms was said by the rule, not by max_hold */
-  int64_t delay_ms;        /* counted from `since`: until then the previous contribution stays; 0: at once */
+/* What a rule says, but for its words: this one list of members is what an outcome of the ruleset keeps, and part of
+ * each decision. */
+#define DECISION_TERMS                                                                                                 \
+  enum decision_kind kind;                                                                                             \
+  enum presence session;   /* PRESENCE_NONE: the plane is not named. agent_desired() adds the carrier session */       \
+  enum presence preferred; /* PRESENCE_NONE: likewise */                                                               \
+  bool expires_given;      /* hold_ms was said by the rule, not by max_hold */                                         \
+  bool unmatched;          /* no rule, reason or state answered */                                                     \
+  int64_t hold_ms;         /* counted from `since`: `expires`, or the ruleset's max_hold. 0 unless kind is SHOW */     \
+  int64_t delay_ms;        /* counted from `since`: until then the previous contribution stays; 0: at once */          \
   struct decision_after after;
+
+struct decision_terms {
+  DECISION_TERMS
+};
+
+struct decision {
+  union {
+    struct decision_terms terms; /* all of them at once */
+    struct {
+      DECISION_TERMS
+    };
+  };
   int64_t recheck_ms; /* the moment at which a time condition that was tried changes; CLOCK_NEVER: there is none */
   char message[DECISION_MESSAGE_SIZE]; /* "" for none; placeholders filled in */
   char rule[DECISION_RULE_SIZE];
   char place[DECISION_PLACE_SIZE];
-  bool unmatched;      /* no rule, reason or state answered */
   uint32_t generation; /* of the ruleset that decided */
 };
 

@@ -187,30 +187,14 @@ static void fill_message(
     }
 }
 
-static void fill_decision(
-    const struct ruleset *ruleset, const struct rules_outcome *outcome, const struct event *event, int64_t since_ms,
-    int64_t moment_ms, struct decision *decision)
+/* A hold counts from `since`, as everywhere, not from this decision. */
+static void say_message(
+    const struct ruleset *ruleset, const char *template, const struct event *event, int64_t since_ms, int64_t moment_ms,
+    struct decision *decision)
 {
-  *decision = (struct decision){
-      .kind = outcome->kind,
-      .session = outcome->session,
-      .preferred = outcome->preferred,
-      .hold_ms = outcome->hold_ms,
-      .expires_given = outcome->expires_given,
-      .delay_ms = outcome->delay_ms,
-      .after = outcome->after,
-      .unmatched = outcome->unmatched,
-      .generation = ruleset->generation,
-      .recheck_ms = CLOCK_NEVER,
-  };
-  if (*outcome->message != '\0') {
-    char expires[RULES_CLOCK_SIZE];
-    /* A hold counts from `since`, as everywhere, not from this decision. */
-    ruleset_clock(ruleset, since_ms + outcome->hold_ms, moment_ms, expires);
-    fill_message(outcome->message, event, expires, decision->message);
-  }
-  str_cut(decision->rule, sizeof decision->rule, outcome->rule);
-  str_cut(decision->place, sizeof decision->place, outcome->place);
+  char expires[RULES_CLOCK_SIZE];
+  ruleset_clock(ruleset, since_ms + decision->hold_ms, moment_ms, expires);
+  fill_message(template, event, expires, decision->message);
 }
 
 /* When a time that was asked for changes: after the moment, or Lua is wrong. */
@@ -234,11 +218,16 @@ static bool read_answer(
   double number = value_is(answer, VALUE_NUMBER) ? answer->u.number : value_get_number(answer, "outcome", 0);
   if (!(number >= 1 && number <= (double)ruleset->outcome_count))
     return rules_bad_answer(ret_trouble, "an unknown outcome");
-  /* A copy: a computed one is filled in for this event alone. */
-  struct rules_outcome outcome = ruleset->outcomes[(size_t)number - 1];
-  if (outcome.computed && !rules_read_outcome(answer, &outcome, ret_trouble))
+  const struct rules_outcome *outcome = &ruleset->outcomes[(size_t)number - 1];
+  const char *message = outcome->message;
+  *ret_decision =
+      (struct decision){.terms = outcome->terms, .recheck_ms = CLOCK_NEVER, .generation = ruleset->generation};
+  if (outcome->computed && !rules_read_outcome(answer, &ret_decision->terms, &message, ret_trouble))
     return false;
-  fill_decision(ruleset, &outcome, event, since_ms, moment_ms, ret_decision);
+  str_cut(ret_decision->rule, sizeof ret_decision->rule, outcome->rule);
+  str_cut(ret_decision->place, sizeof ret_decision->place, outcome->place);
+  if (*message != '\0')
+    say_message(ruleset, message, event, since_ms, moment_ms, ret_decision);
   if (!read_recheck(answer, moment_ms, &ret_decision->recheck_ms, ret_trouble))
     return false;
   const char *trouble = value_get_text(answer, "trouble", NULL);

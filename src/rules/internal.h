@@ -17,13 +17,10 @@ enum {
 
 /* An outcome that is known when the file has been read. Texts live in the ruleset's values. */
 struct rules_outcome {
-  bool computed; /* by a function: only rule and place are known before */
-  enum decision_kind kind;
-  enum presence session, preferred;
-  int64_t hold_ms, delay_ms;
-  struct decision_after after;
-  bool expires_given, unmatched;
-  const char *message, *rule, *place;
+  bool computed; /* by a function: only rule, place and `unmatched` are known before */
+  struct decision_terms terms;
+  const char *message; /* with its placeholders */
+  const char *rule, *place;
 };
 
 /* `between` and `days` of a rule: local times of the day, which on some days hold. */
@@ -86,9 +83,10 @@ bool rules_tell_times(struct ruleset *ruleset, int64_t moment_ms, struct err *er
 bool rules_time_holds(
     const struct zone *zone, const struct rules_time *time, int64_t moment_ms, int64_t *ret_from, int64_t *ret_until);
 
-/* Checks and takes what Lua says of one outcome, as if it came from the network; texts stay where they are. Leaves
- * rule, place and `unmatched` alone. */
-bool rules_read_outcome(const struct value *from, struct rules_outcome *outcome, struct err *err) MUST_CHECK;
+/* Checks and takes what Lua says of one outcome, as if it came from the network; the message stays where it is. Leaves
+ * `unmatched` alone. */
+bool rules_read_outcome(
+    const struct value *from, struct decision_terms *terms, const char **ret_message, struct err *err) MUST_CHECK;
 bool rules_bad_answer(struct err *err, const char *what);
 
 #endif

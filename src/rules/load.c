@@ -39,10 +39,10 @@ static bool read_outcomes(struct ruleset *ruleset, const struct value *list, str
     const struct value *from = value_at(list, i);
     outcome->rule = value_get_text(from, "rule", "");
     outcome->place = value_get_text(from, "place", "");
-    outcome->unmatched = value_get_bool(from, "unmatched", false);
-    /* Of a function only rule and place are known now; what it answers is read at each decision. */
+    outcome->terms.unmatched = value_get_bool(from, "unmatched", false);
+    /* Of a function only that is known now; what it answers is read at each decision. */
     outcome->computed = strcmp(value_get_text(from, "kind", ""), "function") == 0;
-    if (!outcome->computed && !rules_read_outcome(from, outcome, err))
+    if (!outcome->computed && !rules_read_outcome(from, &outcome->terms, &outcome->message, err))
       return false;
   }
   return true;

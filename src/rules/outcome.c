@@ -49,25 +49,26 @@ static bool read_after(const struct value *from, struct decision_after *after, s
   return true;
 }
 
-static bool read_show(const struct value *from, struct rules_outcome *outcome, struct err *err)
+static bool read_show(const struct value *from, struct decision_terms *terms, const char **ret_message, struct err *err)
 {
-  if (!read_plane(from, "session", PLANE_SESSION, &outcome->session) ||
-      !read_plane(from, "preferred", PLANE_PREFERRED, &outcome->preferred))
+  if (!read_plane(from, "session", PLANE_SESSION, &terms->session) ||
+      !read_plane(from, "preferred", PLANE_PREFERRED, &terms->preferred))
     return rules_bad_answer(err, "a presence that is not legal on its plane");
-  if (outcome->session == PRESENCE_NONE && outcome->preferred == PRESENCE_NONE)
+  if (terms->session == PRESENCE_NONE && terms->preferred == PRESENCE_NONE)
     return rules_bad_answer(err, "no presence");
   double hold = value_get_number(from, "hold_ms", 0);
   if (!(hold > 0 && hold <= (double)(7 * CLOCK_DAY)))
     return rules_bad_answer(err, "a hold out of range");
-  outcome->hold_ms = (int64_t)hold;
-  outcome->expires_given = value_get_bool(from, "expires_given", false);
-  outcome->message = value_get_text(from, "message", "");
-  if (!str_is_utf8(outcome->message, strlen(outcome->message)) || characters(outcome->message) > RULES_TEMPLATE_MAX)
+  terms->hold_ms = (int64_t)hold;
+  terms->expires_given = value_get_bool(from, "expires_given", false);
+  *ret_message = value_get_text(from, "message", "");
+  if (!str_is_utf8(*ret_message, strlen(*ret_message)) || characters(*ret_message) > RULES_TEMPLATE_MAX)
     return rules_bad_answer(err, "a message that is too long or no UTF-8");
-  return read_after(from, &outcome->after, err);
+  return read_after(from, &terms->after, err);
 }
 
-bool rules_read_outcome(const struct value *from, struct rules_outcome *outcome, struct err *err)
+bool rules_read_outcome(
+    const struct value *from, struct decision_terms *terms, const char **ret_message, struct err *err)
 {
   static const enum decision_kind kinds[] = {DECISION_SHOW, DECISION_CLEAR, DECISION_KEEP, DECISION_NEVER};
   const char *kind = value_get_text(from, "kind", "");
@@ -79,8 +80,8 @@ bool rules_read_outcome(const struct value *from, struct rules_outcome *outcome,
     return rules_bad_answer(err, "an unknown kind");
   if (!(delay >= 0 && delay <= (double)(7 * CLOCK_DAY)))
     return rules_bad_answer(err, "a delay out of range");
-  outcome->kind = kinds[i];
-  outcome->delay_ms = (int64_t)delay;
-  outcome->message = "";
-  return outcome->kind != DECISION_SHOW || read_show(from, outcome, err);
+  terms->kind = kinds[i];
+  terms->delay_ms = (int64_t)delay;
+  *ret_message = "";
+  return terms->kind != DECISION_SHOW || read_show(from, terms, ret_message, err);
 }

@@ -94,16 +94,7 @@ void decide_tell(
       .attributes = contribution->attributes,
       .at_ms = contribution->at_ms,
       .since_ms = contribution->since_ms,
-      .kind = decision->kind,
-      .session = decision->session,
-      .preferred = decision->preferred,
-      .hold_ms = decision->hold_ms,
-      .delay_ms = decision->delay_ms,
-      .after = decision->after,
-      .message = decision->message,
-      .rule = decision->rule,
-      .place = decision->place,
-      .generation = decision->generation};
+      .decision = decision};
   store_log_decision(service->setup.store, &row);
   if (watcher->on_decision != NULL)
     watcher->on_decision(watcher->context, event, contribution->since_ms, decision);

@@ -34,25 +34,26 @@ static struct value *view_event(struct page *page, const struct store_decision *
 static bool on_decision(void *context, const struct store_decision *row)
 {
   struct page *page = context;
+  const struct decision *said = row->decision;
   struct values *values = page->values;
   struct value *view = value_map(values), *decision = value_map(values);
   const struct {
     const char *key, *text;
   } texts[] = {
-      {"kind", decision_kind_str(row->kind)},
-      {"session", presence_str(row->session)},
-      {"preferred", presence_str(row->preferred)},
-      {"after_session", presence_str(row->after.session)},
-      {"after_preferred", presence_str(row->after.preferred)},
-      {"message", row->message},
-      {"rule", row->rule},
-      {"place", row->place}};
+      {"kind", decision_kind_str(said->kind)},
+      {"session", presence_str(said->session)},
+      {"preferred", presence_str(said->preferred)},
+      {"after_session", presence_str(said->after.session)},
+      {"after_preferred", presence_str(said->after.preferred)},
+      {"message", said->message},
+      {"rule", said->rule},
+      {"place", said->place}};
   for (size_t i = 0; i < COUNT_OF(texts); i++)
     value_set(values, decision, texts[i].key, value_string(values, texts[i].text));
-  value_set(values, decision, "hold_ms", value_number(values, (double)row->hold_ms));
-  value_set(values, decision, "delay_ms", value_number(values, (double)row->delay_ms));
-  value_set(values, decision, "after_hold_ms", value_number(values, (double)row->after.hold_ms));
-  value_set(values, decision, "generation", value_number(values, row->generation));
+  value_set(values, decision, "hold_ms", value_number(values, (double)said->hold_ms));
+  value_set(values, decision, "delay_ms", value_number(values, (double)said->delay_ms));
+  value_set(values, decision, "after_hold_ms", value_number(values, (double)said->after.hold_ms));
+  value_set(values, decision, "generation", value_number(values, said->generation));
   value_set(values, view, "key", value_number(values, (double)row->key));
   value_put_instant(values, view, "decided", row->decided_ms);
   value_set(values, view, "again", value_bool(values, row->again));

@@ -1,6 +1,7 @@
 /* The decision log: what was decided about whom, for as long as DecisionLog says. Rows go straight into the turn's
  * transaction; nothing of them is kept in memory. */
 #include "base/clock.h"
+#include "base/str.h"
 #include "store/internal.h"
 
 #define FORGET_EVERY_MS CLOCK_MINUTE
@@ -10,21 +11,22 @@ void store_keep_decisions(struct store *store, int64_t keep_ms)
   store->keep_decisions_ms = keep_ms;
 }
 
-void store_log_decision(struct store *store, const struct store_decision *decision)
+void store_log_decision(struct store *store, const struct store_decision *row)
 {
   /* Off by default, and then it costs nothing. */
   if (store->keep_decisions_ms == 0 || !store_begin(store))
     return;
+  const struct decision *decision = row->decision;
   struct db_statement *put = store->statements[PUT_DECISION];
-  db_bind_int(put, 1, decision->decided_ms);
-  db_bind_int(put, 2, decision->again);
-  db_bind_text(put, 3, decision->agent);
-  db_bind_text(put, 4, decision->ucc);
-  db_bind_text(put, 5, decision->state);
-  db_bind_text(put, 6, decision->reason);
-  db_bind_text(put, 7, decision->attributes);
-  db_bind_int(put, 8, decision->at_ms);
-  db_bind_int(put, 9, decision->since_ms);
+  db_bind_int(put, 1, row->decided_ms);
+  db_bind_int(put, 2, row->again);
+  db_bind_text(put, 3, row->agent);
+  db_bind_text(put, 4, row->ucc);
+  db_bind_text(put, 5, row->state);
+  db_bind_text(put, 6, row->reason);
+  db_bind_text(put, 7, row->attributes);
+  db_bind_int(put, 8, row->at_ms);
+  db_bind_int(put, 9, row->since_ms);
   db_bind_text(put, 10, decision_kind_str(decision->kind));
   db_bind_text(put, 11, presence_str(decision->session));
   db_bind_text(put, 12, presence_str(decision->preferred));
@@ -69,8 +71,24 @@ static enum decision_kind kind_of(const char *text)
   return decision_kind_parse(text, &kind) ? kind : DECISION_CLEAR;
 }
 
+/* What is kept of a decision. */
+static void read_decision(struct db_statement *get, struct decision *ret_decision)
+{
+  *ret_decision = (struct decision){
+      .kind = kind_of(db_text(get, 10)),
+      .session = presence_of(db_text(get, 11)),
+      .preferred = presence_of(db_text(get, 12)),
+      .hold_ms = db_int(get, 13),
+      .delay_ms = db_int(get, 14),
+      .after = {presence_of(db_text(get, 15)), presence_of(db_text(get, 16)), db_int(get, 17)},
+      .generation = (uint32_t)db_int(get, 21)};
+  str_cut(ret_decision->message, sizeof ret_decision->message, db_text(get, 18));
+  str_cut(ret_decision->rule, sizeof ret_decision->rule, db_text(get, 19));
+  str_cut(ret_decision->place, sizeof ret_decision->place, db_text(get, 20));
+}
+
 bool store_read_decisions(
-    struct store *store, int64_t after, bool (*on_decision)(void *context, const struct store_decision *decision),
+    struct store *store, int64_t after, bool (*on_decision)(void *context, const struct store_decision *row),
     void *context, struct err *err)
 {
   struct db_statement *get = store->statements[GET_DECISIONS];
@@ -79,7 +97,9 @@ bool store_read_decisions(
   db_bind_int(get, 1, after);
   /* Texts are SQLite's own and go with the next step, so on_decision copies what it keeps. */
   while (more && (row = db_step(get, err)) == DB_ROW) {
-    struct store_decision decision = {
+    struct decision decision;
+    read_decision(get, &decision);
+    struct store_decision found = {
         .key = db_int(get, 0),
         .decided_ms = db_int(get, 1),
         .again = db_int(get, 2) != 0,
@@ -90,17 +110,8 @@ bool store_read_decisions(
         .attributes = db_text(get, 7),
         .at_ms = db_int(get, 8),
         .since_ms = db_int(get, 9),
-        .kind = kind_of(db_text(get, 10)),
-        .session = presence_of(db_text(get, 11)),
-        .preferred = presence_of(db_text(get, 12)),
-        .hold_ms = db_int(get, 13),
-        .delay_ms = db_int(get, 14),
-        .after = {presence_of(db_text(get, 15)), presence_of(db_text(get, 16)), db_int(get, 17)},
-        .message = db_text(get, 18),
-        .rule = db_text(get, 19),
-        .place = db_text(get, 20),
-        .generation = (uint32_t)db_int(get, 21)};
-    more = on_decision(context, &decision);
+        .decision = &decision};
+    more = on_decision(context, &found);
   }
   db_reset(get);
   /* Ended because the caller had enough, or because there is no more. */

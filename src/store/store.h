@@ -99,7 +99,7 @@ bool store_hear_ucc(struct store *store, const char *ucc);
 
 enum { STORE_FORGET_AT_ONCE = 500 }; /* rows that one commit deletes */
 
-/* A row; texts are borrowed. */
+/* A row; all that it points to is borrowed. */
 struct store_decision {
   int64_t key; /* ascending */
   int64_t decided_ms;
@@ -107,21 +107,16 @@ struct store_decision {
   const char *agent, *ucc, *state, *reason;
   const char *attributes; /* JSON object */
   int64_t at_ms, since_ms;
-  enum decision_kind kind;
-  enum presence session, preferred;
-  int64_t hold_ms, delay_ms;
-  struct decision_after after;
-  const char *message, *rule, *place;
-  uint32_t generation;
+  const struct decision *decision; /* of one that is read: what is kept of it, the rest is 0 */
 };
 
 /* For how long decisions are kept; 0: none is, and what there is goes. It goes with the commits, oldest first. */
 void store_keep_decisions(struct store *store, int64_t keep_ms);
 /* Becomes durable with the next commit. */
-void store_log_decision(struct store *store, const struct store_decision *decision);
+void store_log_decision(struct store *store, const struct store_decision *row);
 /* Those behind the key `after`, in order, until on_decision returns false. False: the file cannot be read. */
 bool store_read_decisions(
-    struct store *store, int64_t after, bool (*on_decision)(void *context, const struct store_decision *decision),
+    struct store *store, int64_t after, bool (*on_decision)(void *context, const struct store_decision *row),
     void *context, struct err *err) MUST_CHECK;
 
 /* Writes all that was marked, in one transaction; on_done is told when that is durable (err NULL), or that it failed

@@ -315,16 +315,7 @@ static void test_private(void **state UNUSED)
 
 static void log_decision(struct store *store, const char *agent, int64_t decided_ms)
 {
-  struct store_decision row = {
-      .decided_ms = decided_ms,
-      .again = true,
-      .agent = agent,
-      .ucc = "Voice",
-      .state = "NotReady",
-      .reason = "LUNCH",
-      .attributes = "{\"team\":\"B\"}",
-      .at_ms = NOW - 2,
-      .since_ms = NOW - 3,
+  static const struct decision decision = {
       .kind = DECISION_KEEP,
       .session = SESSION_AWAY,
       .preferred = PREFERRED_BUSY,
@@ -335,6 +326,17 @@ static void log_decision(struct store *store, const char *agent, int64_t decided
       .rule = "r",
       .place = "p:1",
       .generation = 7};
+  struct store_decision row = {
+      .decided_ms = decided_ms,
+      .again = true,
+      .agent = agent,
+      .ucc = "Voice",
+      .state = "NotReady",
+      .reason = "LUNCH",
+      .attributes = "{\"team\":\"B\"}",
+      .at_ms = NOW - 2,
+      .since_ms = NOW - 3,
+      .decision = &decision};
   store_log_decision(store, &row);
 }
 
@@ -366,21 +368,21 @@ static bool expect_row(void *context, const struct store_decision *row)
   assert_string_equal(row->state, "NotReady");
   assert_string_equal(row->reason, "LUNCH");
   assert_string_equal(row->attributes, "{\"team\":\"B\"}");
-  assert_string_equal(row->message, "m");
-  assert_string_equal(row->rule, "r");
-  assert_string_equal(row->place, "p:1");
+  assert_string_equal(row->decision->message, "m");
+  assert_string_equal(row->decision->rule, "r");
+  assert_string_equal(row->decision->place, "p:1");
   assert_int_equal(row->decided_ms, NOW);
   assert_int_equal(row->at_ms, NOW - 2);
   assert_int_equal(row->since_ms, NOW - 3);
-  assert_int_equal(row->kind, DECISION_KEEP);
-  assert_int_equal(row->session, SESSION_AWAY);
-  assert_int_equal(row->preferred, PREFERRED_BUSY);
-  assert_int_equal(row->hold_ms, 5);
-  assert_int_equal(row->delay_ms, 6);
-  assert_int_equal(row->after.session, SESSION_AVAILABLE);
-  assert_int_equal(row->after.preferred, PREFERRED_AWAY);
-  assert_int_equal(row->after.hold_ms, 8);
-  assert_int_equal(row->generation, 7);
+  assert_int_equal(row->decision->kind, DECISION_KEEP);
+  assert_int_equal(row->decision->session, SESSION_AWAY);
+  assert_int_equal(row->decision->preferred, PREFERRED_BUSY);
+  assert_int_equal(row->decision->hold_ms, 5);
+  assert_int_equal(row->decision->delay_ms, 6);
+  assert_int_equal(row->decision->after.session, SESSION_AVAILABLE);
+  assert_int_equal(row->decision->after.preferred, PREFERRED_AWAY);
+  assert_int_equal(row->decision->after.hold_ms, 8);
+  assert_int_equal(row->decision->generation, 7);
   assert_true(row->again);
   return true;
 }
