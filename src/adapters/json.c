@@ -16,6 +16,7 @@ extern const size_t embedded_json_lua_length;
 
 struct json {
   struct vm *vm;
+  struct vm_budget budget;
 };
 
 struct json *json_new(struct err *err)
@@ -30,6 +31,11 @@ struct json *json_new(struct err *err)
   /* Nothing of a parse stays, so the collector's rounds are all about the libraries: seldom is enough. */
   vm_set_pause(json->vm, VM_PAUSE_MAX);
   return json;
+}
+
+void json_take_large(struct json *json)
+{
+  json->budget.large_result = true;
 }
 
 void json_free(struct json *json)
@@ -142,7 +148,7 @@ bool json_parse(
   text.u.string.length = length;
   const struct value *arguments[] = {&text};
   struct value *value;
-  if (!vm_call(json->vm, "json", "decode", arguments, 1, NULL, ERR_INPUT, values, &value, err))
+  if (!vm_call(json->vm, "json", "decode", arguments, 1, &json->budget, ERR_INPUT, values, &value, err))
     return refuse(json, err);
   size_t at = 0;
   /* Values of a text that is refused stay in the arena, which is the caller's to release. */

@@ -16,6 +16,10 @@ struct json;
 struct json *json_new(struct err *err) MUST_CHECK;
 void json_free(struct json *json); /* NULL is fine */
 
+/* From now on, texts of up to 16 million values are read, not of a million: for what our own daemon says of all its
+ * agents. */
+void json_take_large(struct json *json);
+
 /* Errors are ERR_INPUT and say what is wrong and at which byte. */
 bool json_parse(
     struct json *json, const char *bytes, size_t length, struct values *values, struct value **ret_value,

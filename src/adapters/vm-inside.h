@@ -27,8 +27,8 @@ struct vm {
 
 /* vm-values.c; both raise Lua errors */
 void vm_push(struct lua_State *L, const struct value *value);
-/* The value on top of the stack, which stays there. */
-struct value *vm_read(struct lua_State *L, struct values *values);
+/* The value on top of the stack, which stays there. large: see struct vm_budget. */
+struct value *vm_read(struct lua_State *L, struct values *values, bool large);
 
 /* vm.c */
 /* Runs `function` protected, with `context` as its only argument, and turns what Lua says into our error. */

@@ -89,7 +89,7 @@ static int take_inside(lua_State *L)
   struct passing *passing = lua_touserdata(L, 1);
   luaL_checkstack(L, 1, "result");
   lua_xmove(passing->thread->co, L, 1);
-  passing->value = vm_read(L, passing->values);
+  passing->value = vm_read(L, passing->values, false);
   return 0;
 }
 

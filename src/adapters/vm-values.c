@@ -16,6 +16,7 @@ enum {
   DEPTH_MAX = 32,               /* nesting of a result */
   NODES_MAX = 1000000,          /* of a result: two references to one table, 32 deep, are 2^32 nodes */
   BYTES_MAX = 64 * 1024 * 1024, /* of a result's strings: one long string may be there a thousand times */
+  LARGE = 16,                   /* times both, where the text is known to be long and honest */
   FEW_MEMBERS = 16,             /* so many are sorted by insertion */
 };
 
@@ -62,7 +63,7 @@ void vm_push(lua_State *L, const struct value *value)
 struct reader {
   lua_State *L;
   struct values *values;
-  size_t nodes, bytes;
+  size_t nodes, bytes, nodes_max, bytes_max;
 };
 
 static struct value *read_value(struct reader *reader, int depth);
@@ -70,8 +71,8 @@ static struct value *read_value(struct reader *reader, int depth);
 static size_t count_bytes(struct reader *reader, size_t length)
 {
   reader->bytes += length;
-  if (reader->bytes > BYTES_MAX)
-    luaL_error(reader->L, "the result holds more than %d bytes of text", BYTES_MAX);
+  if (reader->bytes > reader->bytes_max)
+    luaL_error(reader->L, "the result holds more than %d bytes of text", (int)reader->bytes_max);
   return length;
 }
 
@@ -178,8 +179,8 @@ static struct value *read_table(struct reader *reader, int depth)
 static struct value *read_value(struct reader *reader, int depth)
 {
   lua_State *L = reader->L;
-  if (++reader->nodes > NODES_MAX)
-    luaL_error(L, "the result has more than %d values", NODES_MAX);
+  if (++reader->nodes > reader->nodes_max)
+    luaL_error(L, "the result has more than %d values", (int)reader->nodes_max);
   switch (lua_type(L, -1)) {
   case LUA_TNIL:
     return value_nil(reader->values);
@@ -210,9 +211,10 @@ static struct value *read_value(struct reader *reader, int depth)
   return NULL;
 }
 
-struct value *vm_read(lua_State *L, struct values *values)
+struct value *vm_read(lua_State *L, struct values *values, bool large)
 {
-  struct reader reader = {.L = L, .values = values};
+  size_t times = large ? LARGE : 1;
+  struct reader reader = {.L = L, .values = values, .nodes_max = times * NODES_MAX, .bytes_max = times * BYTES_MAX};
   luaL_checkstack(L, 3 * (DEPTH_MAX + 1), "result too deep"); /* a level: a member's key, its value, a word of Lua's */
   return read_value(&reader, 0);
 }

@@ -332,6 +332,7 @@ struct call {
   const struct value *const *arguments;
   size_t count;
   struct values *values;
+  bool large_result;
   struct value *result;
 };
 
@@ -350,7 +351,7 @@ static int call_inside(lua_State *L)
   for (size_t i = 0; i < call->count; i++)
     vm_push(L, call->arguments[i]);
   lua_call(L, (int)call->count, 1);
-  call->result = vm_read(L, call->values);
+  call->result = vm_read(L, call->values, call->large_result);
   return 0;
 }
 
@@ -359,7 +360,7 @@ bool vm_call(
     const struct vm_budget *budget, enum err_kind kind, struct values *values, struct value **ret_result,
     struct err *err)
 {
-  struct call call = {module, function, arguments, count, values, NULL};
+  struct call call = {module, function, arguments, count, values, budget != NULL && budget->large_result, NULL};
   if (!vm_run(vm, call_inside, &call, budget, kind, err))
     return false;
   *ret_result = call.result;

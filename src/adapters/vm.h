@@ -21,6 +21,7 @@ struct vm_budget {
   int64_t cpu_ms;      /* thread CPU time; 0: no limit */
   size_t memory_bytes; /* above what the state holds when the call begins; 0: no limit */
   bool memory_in_all;  /* memory_bytes is what the whole state may hold, the libraries included */
+  bool large_result;   /* of up to 16 million values and 1 GiB of text, not a million and 64 MiB */
 };
 
 struct vm *vm_new(struct err *err) MUST_CHECK;

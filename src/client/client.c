@@ -208,6 +208,8 @@ enum client_result client_ask(
     return CLIENT_FAILED;
   char *socket_path = config_control_path(&config);
   struct json *json = json_new(err);
+  if (json != NULL)
+    json_take_large(json); /* `status --agents` of a large site has some 50 values per agent */
   if (!client_finds_daemon(socket_path)) {
     say_no_daemon(socket_path, err);
     result = CLIENT_NO_DAEMON;

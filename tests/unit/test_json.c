@@ -209,13 +209,36 @@ static void writing_overflows_cleanly(void **state UNUSED)
   buf_release(&buf);
 }
 
+/* What a large site's daemon says of its agents is more than anything that comes from others may be. */
+static void takes_large_texts_where_told(void **state UNUSED)
+{
+  enum { COUNT = 1200000 };
+  struct values values = {0};
+  struct value *value;
+  struct err err = ERR_INIT;
+  struct json *large = json_new(&err);
+  char *text = must_alloc(2 * COUNT + 1);
+  for (size_t i = 0; i < COUNT; i++)
+    memcpy(text + 2 * i, i == 0 ? "[1" : ",1", 2);
+  text[2 * COUNT] = ']';
+  assert_non_null(large);
+  assert_false(json_parse(large, text, 2 * COUNT + 1, &values, &value, &err));
+  assert_non_null(strstr(err.text, "more than 1000000 values"));
+  json_take_large(large);
+  assert_true(json_parse(large, text, 2 * COUNT + 1, &values, &value, &err));
+  assert_int_equal(value_count(value), COUNT);
+  free(text);
+  json_free(large);
+  values_release(&values);
+}
+
 int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(parses_and_writes),         cmocka_unit_test(nests_to_32),
       cmocka_unit_test(refuses_nul_bytes),         cmocka_unit_test(objects_are_sorted),
       cmocka_unit_test(finds_any_byte_anywhere),   cmocka_unit_test(writes_for_people),
-      cmocka_unit_test(writing_overflows_cleanly),
+      cmocka_unit_test(writing_overflows_cleanly), cmocka_unit_test(takes_large_texts_where_told),
   };
   return cases_run(argc, argv, tests, set_up, tear_down);
 }
