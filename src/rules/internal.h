@@ -3,16 +3,15 @@
 #define RULES_INTERNAL_H
 
 #include "adapters/vm.h"
-#include "base/zone.h"
 #include "luafile/luafile.h"
 #include "rules/rules.h"
+#include "rules/times.h"
 
 enum {
   RULES_CHUNK_NAME_MAX = 55, /* longer names Lua cuts in its messages */
   RULES_MESSAGE_MAX = 280,   /* characters that Teams takes */
   RULES_SLOTS = 4,           /* attributes given as arguments; lua/decide.lua */
   RULES_TEMPLATE_MAX = 1000, /* characters of a message before that */
-  RULES_SPANS_MAX = 8,       /* of one time condition */
 };
 
 /* An outcome that is known when the file has been read. Texts live in the ruleset's values. */
@@ -21,15 +20,6 @@ struct rules_outcome {
   struct decision_terms terms;
   const char *message; /* with its placeholders */
   const char *rule, *place;
-};
-
-/* `between` and `days` of a rule: local times of the day, which on some days hold. */
-struct rules_time {
-  unsigned days;     /* bits, Monday is 1 */
-  size_t span_count; /* 0: the whole day */
-  struct {
-    int from, to; /* minutes since midnight; `to` is exclusive, and on the next day when it is before `from` */
-  } spans[RULES_SPANS_MAX];
 };
 
 /* A file that the ruleset was read from. */
@@ -73,15 +63,6 @@ bool rules_load_call(
 bool rules_names_file(const struct ruleset *ruleset, const char *text);
 /* Every presence by the names that rules know it by. */
 struct value *rules_presence_catalog(struct values *values);
-
-/* The time conditions and the zone that Lua has found in the files. */
-bool rules_read_times(struct ruleset *ruleset, const struct value *compiled, struct err *err) MUST_CHECK;
-/* Tells Lua which of them hold at that moment, where it does not know. */
-bool rules_tell_times(struct ruleset *ruleset, int64_t moment_ms, struct err *err) MUST_CHECK;
-/* Does one hold? And since when and until when the answer is so, as far as was looked: *ret_from <= moment <
- * *ret_until. */
-bool rules_time_holds(
-    const struct zone *zone, const struct rules_time *time, int64_t moment_ms, int64_t *ret_from, int64_t *ret_until);
 
 /* Checks and takes what Lua says of one outcome, as if it came from the network; the message stays where it is. Leaves
  * `unmatched` alone. */

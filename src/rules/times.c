@@ -1,6 +1,7 @@
 /* The time conditions of a ruleset, `between` and `days` in its zone. A span begins and ends at instants, those at
  * which the local clock first reaches its times, so it neither flaps in an overlap nor gets lost in a gap. Lua is told
  * what holds only when that changes; a decision costs nothing for it. */
+#include "rules/times.h"
 #include "base/clock.h"
 #include "base/str.h"
 #include "rules/internal.h"

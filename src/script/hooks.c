@@ -4,6 +4,7 @@
  * the engine that tells it.
  *
  * Hooks stay where they are in their array: a call that is under way points to its hook, and clears `running` in it. */
+#include "script/hooks.h"
 #include "base/clock.h"
 #include "base/zone.h"
 #include "script/internal.h"

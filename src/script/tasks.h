@@ -3,6 +3,7 @@
 #define SCRIPT_TASKS_H
 
 #include "adapters/vm.h"
+#include "script/hooks.h"
 #include "script/internal.h"
 
 enum { TRACEBACK_MAX = 8 * 1024 };

@@ -1,44 +1,12 @@
-/* What the files of this room share: index.c (records in memory), rows.c (their rows), decisions.c (the decision log),
- * transaction.c (its beginning, statements that are run), store.c (file, commit). */
+/* What the files of this room share: index.c (records in memory), rows.c (their rows; in rows.h), decisions.c (the
+ * decision log), transaction.c (its beginning, statements that are run), store.c (file, commit). */
 #ifndef STORE_INTERNAL_H
 #define STORE_INTERNAL_H
 
 #include "adapters/db.h"
 #include "base/table.h"
+#include "store/rows.h"
 #include "store/store.h"
-
-enum statement {
-  NEW_AGENT,
-  PUT_AGENT,
-  DELETE_AGENT,
-  NEW_CONTRIBUTION,
-  PUT_CONTRIBUTION,
-  PUT_DELAY,
-  DELETE_DELAY,
-  DELETE_CONTRIBUTION,
-  PUT_NAME,
-  DELETE_NAMES,
-  GET_EVENT_ID,
-  PUT_EVENT_ID,
-  FORGET_EVENT_IDS,
-  GET_GATE,
-  PUT_GATE,
-  GET_REGISTRATION,
-  PUT_REGISTRATION,
-  GET_STRANGERS,
-  GET_BUDGET,
-  PUT_BUDGET,
-  GET_ALIVE,
-  PUT_ALIVE,
-  PUT_SILENT,
-  DELETE_SILENT,
-  PUT_DECISION,
-  FORGET_DECISIONS,
-  GET_DECISIONS,
-  BEGIN,
-  COMMIT,
-  STATEMENT_COUNT,
-};
 
 struct store {
   struct db *db;
@@ -66,14 +34,6 @@ struct store {
 bool store_begin(struct store *store);
 /* Runs a bound statement that gives no row; remembers a failure. */
 void store_run(struct store *store, enum statement statement);
-
-/* rows.c */
-/* What brings a file of version i to version i + 1; NULL-terminated. */
-extern const char *const store_schema[];
-extern const char *const store_sql[STATEMENT_COUNT];
-void store_write_agent(struct store *store, struct agent *agent);
-/* known: one per account, whose agents are loaded already, as are those of none; NULL: nobody is. */
-bool store_load_rows(struct store *store, const bool *known, struct err *err) MUST_CHECK;
 
 /* decisions.c */
 /* Deletes what is too old, a slice at a time; within a transaction. */

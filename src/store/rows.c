@@ -3,6 +3,7 @@
  * numbers below follow the order in which the steps have added them, not the order in which one would write them down.
  * Statements NEW_x and PUT_x take the same parameters at the same places, so one function binds both. Agents are read
  * table by table, at a start and when their account comes; otherwise they are only written. */
+#include "store/rows.h"
 #include "base/clock.h"
 #include "base/shared.h"
 #include "base/str.h"
