@@ -3,7 +3,6 @@
  * since a small table can stand for a huge tree. Reading is raw, so no metamethod of a result runs here. An error
  * leaves by longjmp(): all memory is the arena's, and where something is allocated besides, no Lua function is called
  * before it is freed. */
-/* Plain values to Lua and back; only inside a protected call. */
 #include "adapters/vm-inside.h"
 
 #include <lauxlib.h>
