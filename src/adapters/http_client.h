@@ -1,7 +1,8 @@
 /* HTTPS requests by libcurl multi on the loop: HTTP/1.1 keep-alive, one shared trust store, bounded replies.
  *
- * Why not HTTP/2: libcurl 7.88 resets the stream of every reply with an empty body (src/README.md). Only https: URLs
- * are sent, redirects are not followed, TLS is at least 1.2 and always verified. */
+ * Why not HTTP/2: libcurl 7.88 sends a reset after every reply, and servers that count resets end the connection
+ * (src/README.md, "Libraries, and why each is there"). Only https: URLs are sent, redirects are not followed, TLS is at
+ * least 1.2 and always verified. */
 #ifndef ADAPTERS_HTTP_CLIENT_H
 #define ADAPTERS_HTTP_CLIENT_H
 
