@@ -34,7 +34,7 @@ static bool openssl_error(struct err *err, const char *what)
 void crypto_random(void *bytes, size_t length)
 {
   must(length <= INT_MAX);
-  /* There is no second-best: a nonce or a GUID that can be guessed is worse than an end. */
+  /* No fallback: a nonce or a GUID that can be guessed is worse than a crash. */
   must(RAND_bytes(bytes, (int)length) == 1);
 }
 

@@ -1,6 +1,6 @@
 /* One connection to one SQLite file, and what SQLite says turned into what an operator can do about it (fail()). It is
  * opened so that the file survives a power cut and has one user: WAL, synchronous=FULL, an exclusive lock from the
- * start. There is no busy timeout, because whoever holds the lock is a daemon that goes on running. Texts are bound
+ * start. No busy timeout: the lock belongs to a running daemon, and waiting would not free it. Texts are bound
  * without a copy, so they must live until the statement is reset; db_run() does that at once, a caller that steps does
  * it itself. */
 #include "adapters/db.h"
@@ -51,7 +51,7 @@ static bool fail(struct db *db, struct err *err)
 /* SQLite creates with the umask's mode; agents' states are nobody else's business. */
 static bool create_private(const char *path, struct err *err)
 {
-  /* Not O_EXCL: a file that is there keeps its mode, which may be somebody's intention. */
+  /* Not O_EXCL: an existing file keeps its mode, which somebody may have set on purpose. */
   int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
   if (fd < 0) {
     const char *remedy = errno == ENOENT ? "make its folder" : "make it and its folder writable for this user";

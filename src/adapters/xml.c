@@ -1,7 +1,7 @@
 /* libxml2 kept small. The bytes are checked before it sees them (size, UTF-8); then it builds its own tree, with three
  * of its callbacks replaced: errors, of which the first is kept; the document type, which stops the parser; the start
- * of an element, which notes the line and bounds the depth. Without a document type there are no entities but the five
- * of XML, so most of what libxml2 is attacked through is never reached. An xml_element is a view: name, line and
+ * of an element, which notes the line and bounds the depth. Without a document type only XML's five entities exist, so
+ * most of libxml2's attack surface is never reached. An xml_element is a view: name, line and
  * libxml2's node, valid as long as the document. */
 #include "adapters/xml.h"
 #include "base/buf.h"

@@ -22,8 +22,8 @@ struct api_reply {
 
 /* What a caller may do; a route names the one that it needs. */
 enum api_right {
-  API_READ = 1 << 0,  /* looks, and changes nothing */
-  API_ADMIN = 1 << 1, /* changes what is shown, or what runs */
+  API_READ = 1 << 0,  /* reads only */
+  API_ADMIN = 1 << 1, /* may change presences, rules and configuration */
 };
 enum { API_ALL_RIGHTS = API_READ | API_ADMIN };
 
