@@ -47,8 +47,8 @@ bool cli_no_more(struct cli *cli, int min, int max)
   for (int i = 0; i < cli->argc; i++)
     if (cli->argv[i][0] == '-' && cli->argv[i][1] != '\0') {
       fprintf(
-          stderr, "presenced: %s: unknown option %s, or its value is missing; see presenced %s --help\n", cli->command,
-          cli->argv[i], cli->command);
+          stderr, "presenced: %s: %s is no option of this command, or lacks its value; see presenced %s --help\n",
+          cli->command, cli->argv[i], cli->command);
       return false;
     }
   if (cli->argc >= min && cli->argc <= max)
